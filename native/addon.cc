@@ -1,0 +1,51 @@
+// The exports of the add-on. Loaded once for each environment: the main thread, and every worker.
+#include <napi.h>
+
+#include "binding/env_state.h"
+#include "binding/functions.h"
+
+namespace {
+
+using namespace memmap::binding;
+
+// node-addon-api's property descriptors, over plain callbacks: see binding/napi_help.h for why the
+// functions themselves use Node-API directly.
+napi_property_descriptor method(const char* name, napi_callback callback) {
+  return {name, nullptr, callback, nullptr, nullptr, nullptr, napi_enumerable, nullptr};
+}
+
+Napi::Object init(Napi::Env env, Napi::Object exports) {
+  EnvState::attach(env);
+  const napi_property_descriptor properties[] = {
+      method("mapFile", map_file),
+      method("mapAnonymous", map_anonymous),
+      method("bufferOf", buffer_of),
+      method("lengthOf", length_of),
+      method("isClosed", is_closed),
+      method("faultsOf", faults_of),
+      method("unmap", unmap),
+      method("prepareFlush", prepare_flush),
+      method("runFlush", run_flush),
+      method("flushSync", flush_sync),
+      method("createMemory", create_memory),
+      method("descriptorOf", descriptor_of),
+      method("identify", identify_descriptor),
+      method("setCloseOnExec", set_close_on_exec),
+      method("mmap", posix_mmap),
+      method("munmap", posix_munmap),
+      method("msync", posix_msync),
+      method("ftruncate", posix_ftruncate),
+      method("configure", configure),
+      method("stats", process_stats),
+      method("enableGuard", enable_guard),
+      method("reinstallGuard", reinstall_guard),
+  };
+  napi_define_properties(env, exports, std::size(properties), properties);
+  napi_value constants = make_constants(env);
+  if (constants != nullptr) napi_set_named_property(env, exports, "constants", constants);
+  return exports;
+}
+
+}  // namespace
+
+NODE_API_MODULE(memmap, init)

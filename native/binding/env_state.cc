@@ -1,0 +1,57 @@
+#include "binding/env_state.h"
+
+#include "binding/faults.h"
+#include "core/guard.h"
+#include "core/warnings.h"
+
+namespace memmap::binding {
+
+void EnvState::attach(napi_env env) {
+  auto* held = new std::shared_ptr<EnvState>(std::make_shared<EnvState>());
+  (*held)->env = env;
+  const auto finalize = [](napi_env, void* data, void*) {
+    delete static_cast<std::shared_ptr<EnvState>*>(data);
+  };
+  if (napi_set_instance_data(env, held, finalize, nullptr) != napi_ok) delete held;
+}
+
+EnvState* EnvState::of(napi_env env) {
+  void* data = nullptr;
+  if (napi_get_instance_data(env, &data) != napi_ok || data == nullptr) return nullptr;
+  return static_cast<std::shared_ptr<EnvState>*>(data)->get();
+}
+
+// The references are the environment's and go with it; exposures may outlive this moment, so that
+// nothing of the environment is touched here.
+EnvState::~EnvState() = default;
+
+bool EnvState::listen(napi_value callback) {
+  if (notifier_ != nullptr) return true;
+  napi_value name = make_string(env, "memmap:faults");
+  if (name == nullptr) return false;
+  if (napi_create_threadsafe_function(env, callback, nullptr, name, 0, 1, nullptr, nullptr, this,
+                                      report_faults, &notifier_) != napi_ok) {
+    notifier_ = nullptr;
+    return false;
+  }
+  napi_unref_threadsafe_function(env, notifier_);
+  // Added after the thread-safe function was made, so it runs before that one's own cleanup does.
+  napi_add_env_cleanup_hook(env, detach, this);
+  guard::add_listener(
+      [](void* data) {
+        napi_call_threadsafe_function(static_cast<EnvState*>(data)->notifier_, nullptr,
+                                      napi_tsfn_nonblocking);
+      },
+      this);
+  return true;
+}
+
+void EnvState::detach(void* data) {
+  auto* state = static_cast<EnvState*>(data);
+  guard::remove_listener(state);
+  disown_regions(state);
+  napi_release_threadsafe_function(state->notifier_, napi_tsfn_abort);
+  state->notifier_ = nullptr;
+}
+
+}  // namespace memmap::binding

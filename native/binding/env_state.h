@@ -1,0 +1,39 @@
+// What the add-on keeps for one JavaScript environment (the main thread, or one worker): never shared
+// between environments, only used on their own thread.
+#pragma once
+
+#include <memory>
+#include <unordered_map>
+
+#include "binding/napi_help.h"
+#include "core/region.h"
+
+namespace memmap::binding {
+
+struct Exposure;
+
+class EnvState : public std::enable_shared_from_this<EnvState> {
+ public:
+  static void attach(napi_env env);
+  static EnvState* of(napi_env env);
+  ~EnvState();
+
+  napi_env env = nullptr;
+  napi_ref make_error = nullptr;  // errors.ts: the one place where errors are made
+  napi_ref on_faults = nullptr;
+  uint64_t max_buffer = 0;  // bytes of the runtime's largest ArrayBuffer
+
+  // ArrayBuffers of this environment over our memory, by the address of their first byte (several may
+  // have the same) and by region.
+  std::unordered_multimap<const void*, Exposure*> by_data;
+  std::unordered_multimap<const Region*, Exposure*> by_region;
+
+  // Listens for faults; the user's process warning is sent from here.
+  bool listen(napi_value callback);
+
+ private:
+  static void detach(void* data);  // the environment's cleanup hook
+  napi_threadsafe_function notifier_ = nullptr;
+};
+
+}  // namespace memmap::binding

@@ -1,0 +1,41 @@
+// The native functions, by the file that holds them; addon.cc puts them into the exports.
+#pragma once
+
+#include <napi.h>
+
+namespace memmap::binding {
+
+// mapping_functions.cc
+napi_value map_file(napi_env env, napi_callback_info info);
+napi_value map_anonymous(napi_env env, napi_callback_info info);
+napi_value buffer_of(napi_env env, napi_callback_info info);
+napi_value length_of(napi_env env, napi_callback_info info);
+napi_value is_closed(napi_env env, napi_callback_info info);
+napi_value faults_of(napi_env env, napi_callback_info info);
+napi_value unmap(napi_env env, napi_callback_info info);
+
+// flush_functions.cc
+napi_value prepare_flush(napi_env env, napi_callback_info info);
+napi_value run_flush(napi_env env, napi_callback_info info);
+napi_value flush_sync(napi_env env, napi_callback_info info);
+
+// memory_functions.cc
+napi_value create_memory(napi_env env, napi_callback_info info);
+napi_value descriptor_of(napi_env env, napi_callback_info info);
+napi_value identify_descriptor(napi_env env, napi_callback_info info);
+napi_value set_close_on_exec(napi_env env, napi_callback_info info);
+
+// posix_functions.cc
+napi_value posix_mmap(napi_env env, napi_callback_info info);
+napi_value posix_munmap(napi_env env, napi_callback_info info);
+napi_value posix_msync(napi_env env, napi_callback_info info);
+napi_value posix_ftruncate(napi_env env, napi_callback_info info);
+
+// process_functions.cc
+napi_value configure(napi_env env, napi_callback_info info);
+napi_value process_stats(napi_env env, napi_callback_info info);
+napi_value enable_guard(napi_env env, napi_callback_info info);
+napi_value reinstall_guard(napi_env env, napi_callback_info info);
+napi_value make_constants(napi_env env);
+
+}  // namespace memmap::binding

@@ -1,0 +1,116 @@
+// The thin layer over Node-API that the binding is written in.
+//
+// Calls of Node-API fail while a worker terminates, so every status is looked at; what cannot be done
+// then is left undone, and the caller's empty value tells it. node-addon-api's own wrappers are used for
+// the module and its functions only: on an unexpected status some of them end the process.
+#pragma once
+
+#include <napi.h>
+
+#include <cmath>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+namespace memmap::binding {
+
+// Numbers from JavaScript are checked in TypeScript with friendly messages, and here for safety.
+inline bool to_double(napi_env env, napi_value value, double* out) {
+  return value != nullptr && napi_get_value_double(env, value, out) == napi_ok;
+}
+
+// A whole number from 0 to `max`.
+inline bool to_size(napi_env env, napi_value value, uint64_t max, uint64_t* out) {
+  double number = 0;
+  if (!to_double(env, value, &number)) return false;
+  if (!(number >= 0) || number > static_cast<double>(max) || number != std::floor(number)) {
+    return false;
+  }
+  *out = static_cast<uint64_t>(number);
+  return true;
+}
+
+inline bool to_int(napi_env env, napi_value value, int* out) {
+  double number = 0;
+  if (!to_double(env, value, &number)) return false;
+  if (!(number >= INT32_MIN && number <= INT32_MAX) || number != std::floor(number)) return false;
+  *out = static_cast<int>(number);
+  return true;
+}
+
+inline napi_valuetype type_of(napi_env env, napi_value value) {
+  napi_valuetype type = napi_undefined;
+  if (value == nullptr || napi_typeof(env, value, &type) != napi_ok) return napi_undefined;
+  return type;
+}
+
+// A string, or the bytes of a Buffer; without NUL bytes, which would cut a path short in silence.
+inline bool to_path(napi_env env, napi_value value, std::string* out) {
+  bool is_buffer = false;
+  if (type_of(env, value) == napi_string) {
+    size_t length = 0;
+    if (napi_get_value_string_utf8(env, value, nullptr, 0, &length) != napi_ok) return false;
+    out->resize(length);
+    if (napi_get_value_string_utf8(env, value, out->data(), length + 1, &length) != napi_ok) {
+      return false;
+    }
+  } else if (napi_is_buffer(env, value, &is_buffer) == napi_ok && is_buffer) {
+    void* data = nullptr;
+    size_t length = 0;
+    if (napi_get_buffer_info(env, value, &data, &length) != napi_ok) return false;
+    out->assign(static_cast<char*>(data), length);
+  } else {
+    return false;
+  }
+  return out->find('\0') == std::string::npos;
+}
+
+inline napi_value make_number(napi_env env, double number) {
+  napi_value value = nullptr;
+  return napi_create_double(env, number, &value) == napi_ok ? value : nullptr;
+}
+
+inline napi_value make_bool(napi_env env, bool truth) {
+  napi_value value = nullptr;
+  return napi_get_boolean(env, truth, &value) == napi_ok ? value : nullptr;
+}
+
+inline napi_value make_string(napi_env env, const char* text) {
+  napi_value value = nullptr;
+  return napi_create_string_utf8(env, text, NAPI_AUTO_LENGTH, &value) == napi_ok ? value : nullptr;
+}
+
+inline void set_number(napi_env env, napi_value object, const char* name, double number) {
+  napi_value value = make_number(env, number);
+  if (value != nullptr) napi_set_named_property(env, object, name, value);
+}
+
+// A native object behind a JavaScript one: wrapped, and tagged so that no other object passes for it.
+template <class T>
+napi_value wrap(napi_env env, const napi_type_tag& tag, std::shared_ptr<T> native) {
+  napi_value object = nullptr;
+  if (napi_create_object(env, &object) != napi_ok) return nullptr;
+  auto* held = new std::shared_ptr<T>(std::move(native));
+  const auto finalize = [](napi_env, void* data, void*) {
+    delete static_cast<std::shared_ptr<T>*>(data);
+  };
+  if (napi_type_tag_object(env, object, &tag) != napi_ok ||
+      napi_wrap(env, object, held, finalize, nullptr, nullptr) != napi_ok) {
+    delete held;
+    return nullptr;
+  }
+  return object;
+}
+
+template <class T>
+std::shared_ptr<T> unwrap(napi_env env, const napi_type_tag& tag, napi_value object) {
+  bool matches = false;
+  void* data = nullptr;
+  if (type_of(env, object) != napi_object) return nullptr;
+  if (napi_check_object_type_tag(env, object, &tag, &matches) != napi_ok || !matches)
+    return nullptr;
+  if (napi_unwrap(env, object, &data) != napi_ok || data == nullptr) return nullptr;
+  return *static_cast<std::shared_ptr<T>*>(data);
+}
+
+}  // namespace memmap::binding

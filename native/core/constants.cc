@@ -1,0 +1,48 @@
+#include "core/constants.h"
+
+#include <fcntl.h>
+#include <linux/mman.h>
+#include <sys/mman.h>
+
+namespace memmap {
+
+#define MEMMAP_CONSTANT(name) {#name, static_cast<int>(name)}
+
+const Constant* constants() {
+  static const Constant table[] = {
+      MEMMAP_CONSTANT(PROT_NONE),
+      MEMMAP_CONSTANT(PROT_READ),
+      MEMMAP_CONSTANT(PROT_WRITE),
+      MEMMAP_CONSTANT(PROT_EXEC),
+      MEMMAP_CONSTANT(MAP_SHARED),
+      MEMMAP_CONSTANT(MAP_PRIVATE),
+      MEMMAP_CONSTANT(MAP_SHARED_VALIDATE),
+      MEMMAP_CONSTANT(MAP_ANONYMOUS),
+      MEMMAP_CONSTANT(MAP_NORESERVE),
+      MEMMAP_CONSTANT(MAP_POPULATE),
+      MEMMAP_CONSTANT(MAP_NONBLOCK),
+      MEMMAP_CONSTANT(MAP_LOCKED),
+      MEMMAP_CONSTANT(MAP_STACK),
+      MEMMAP_CONSTANT(MAP_HUGETLB),
+      MEMMAP_CONSTANT(MAP_HUGE_2MB),
+      MEMMAP_CONSTANT(MAP_HUGE_1GB),
+      MEMMAP_CONSTANT(MAP_SYNC),
+      MEMMAP_CONSTANT(MS_ASYNC),
+      MEMMAP_CONSTANT(MS_INVALIDATE),
+      MEMMAP_CONSTANT(MS_SYNC),
+      MEMMAP_CONSTANT(MADV_NORMAL),
+      MEMMAP_CONSTANT(MADV_RANDOM),
+      MEMMAP_CONSTANT(MADV_SEQUENTIAL),
+      MEMMAP_CONSTANT(MADV_WILLNEED),
+      MEMMAP_CONSTANT(MADV_DONTNEED),
+      // Refused by mmap(): they could reach addresses that are not ours.
+      MEMMAP_CONSTANT(MAP_FIXED),
+      MEMMAP_CONSTANT(MAP_FIXED_NOREPLACE),
+      MEMMAP_CONSTANT(MAP_GROWSDOWN),
+      MEMMAP_CONSTANT(MAP_TYPE),
+      {nullptr, 0},
+  };
+  return table;
+}
+
+}  // namespace memmap

@@ -1,0 +1,13 @@
+// The platform's numbers, from its own headers, by their names in the man pages.
+#pragma once
+
+namespace memmap {
+
+struct Constant {
+  const char* name;
+  int value;
+};
+
+const Constant* constants();  // ends with a null name
+
+}  // namespace memmap

@@ -1,0 +1,152 @@
+#include "core/file.h"
+
+#include <fcntl.h>
+#include <linux/magic.h>
+#include <sys/statfs.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <cstdio>
+
+#include "core/stats.h"
+
+namespace memmap {
+namespace {
+
+// O_NONBLOCK: opening a FIFO must not wait for its other end; it means nothing to a regular file.
+constexpr int kOpenFlags = O_CLOEXEC | O_NOCTTY | O_NONBLOCK;
+
+int open_retrying(const char* path, int flags) {
+  int fd;
+  do {
+    fd = ::open(path, flags | kOpenFlags, 0666);
+  } while (fd < 0 && errno == EINTR);
+  return fd;
+}
+
+// Room on the file system for `bytes` more, as far as it tells. A quick no before anything is changed;
+// a yes is only a guess, and fallocate has the last word.
+bool seems_full(int fd, uint64_t bytes) {
+  struct statfs fs = {};
+  if (fstatfs(fd, &fs) != 0 || fs.f_blocks == 0) return false;  // e.g. a memfd: no limit of its own
+  return bytes / static_cast<uint64_t>(fs.f_bsize) > static_cast<uint64_t>(fs.f_bfree);
+}
+
+}  // namespace
+
+File::File(int fd, bool writable, bool created)
+    : fd_(fd), writable_(writable), created_(created), directory_synced_(!created) {
+  struct statfs fs = {};
+  if (fstatfs(fd_, &fs) == 0 && fs.f_type == HUGETLBFS_MAGIC) {
+    page_ = static_cast<size_t>(fs.f_bsize);
+  }
+  g_stats.descriptors.fetch_add(1);
+}
+
+File::~File() {
+  ::close(fd_);
+  g_stats.descriptors.fetch_sub(1);
+}
+
+Result<std::shared_ptr<File>> File::finish(int fd, bool writable, bool created) {
+  return std::shared_ptr<File>(new File(fd, writable, created));
+}
+
+Result<std::shared_ptr<File>> File::open(const char* path, bool writable, bool create) {
+  const int flags = writable ? O_RDWR : O_RDONLY;
+  for (;;) {
+    int fd = open_retrying(path, flags);
+    if (fd >= 0) return finish(fd, writable, false);
+    if (errno != ENOENT || !create) return Failure::system(errno, "open");
+    // O_EXCL tells whether it is we who made it: then a failure later on takes it away again.
+    fd = open_retrying(path, flags | O_CREAT | O_EXCL);
+    if (fd >= 0) return finish(fd, writable, true);
+    if (errno != EEXIST) return Failure::system(errno, "open");
+    // Somebody else was faster, or it is a symbolic link to a missing file.
+    fd = open_retrying(path, flags | O_CREAT);
+    if (fd >= 0) return finish(fd, writable, false);
+    if (errno != ENOENT) return Failure::system(errno, "open");
+  }
+}
+
+Result<std::shared_ptr<File>> File::reopen(int fd, bool writable) {
+  const int had = fcntl(fd, F_GETFL);
+  if (had < 0) return Failure::system(errno, "fcntl");
+  // Reopening asks the file's permissions anew, and root has them all: what the descriptor itself does
+  // not allow is refused as mmap(2) refuses it.
+  const int mode = had & O_ACCMODE;
+  if ((had & O_PATH) != 0) return Failure::system(EBADF, "mmap");
+  if (mode == O_WRONLY || (writable && mode != O_RDWR)) return Failure::system(EACCES, "mmap");
+  struct stat st = {};
+  if (fstat(fd, &st) != 0) return Failure::system(errno, "fstat");
+  if (!S_ISREG(st.st_mode) && !S_ISBLK(st.st_mode)) return Failure::system(ENODEV, "mmap");
+
+  char path[40];
+  std::snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+  const int own = open_retrying(path, writable ? O_RDWR : O_RDONLY);
+  if (own >= 0) return finish(own, writable, false);
+  if (errno == EMFILE || errno == ENFILE) return Failure::system(errno, "open");
+  // No /proc, or permissions that have changed since: a second descriptor of the same description.
+  const int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+  if (copy < 0) return Failure::system(errno, "fcntl");
+  return finish(copy, writable, false);
+}
+
+Result<std::shared_ptr<File>> File::adopt(int fd, bool writable) {
+  return finish(fd, writable, false);
+}
+
+Result<struct stat> File::status() const {
+  struct stat st = {};
+  if (fstat(fd_, &st) != 0) return Failure::system(errno, "fstat");
+  return st;
+}
+
+Result<uint64_t> File::size() const {
+  auto st = status();
+  if (!st.ok()) return st.failure();
+  if (S_ISREG(st.value().st_mode)) return static_cast<uint64_t>(st.value().st_size);
+  if (!S_ISBLK(st.value().st_mode)) return Failure::system(ENODEV, "mmap");
+  const off_t end = lseek(fd_, 0, SEEK_END);
+  if (end < 0) return Failure::system(errno, "lseek");
+  return static_cast<uint64_t>(end);
+}
+
+Failure File::truncate(uint64_t length) {
+  if (ftruncate(fd_, static_cast<off_t>(length)) != 0) return Failure::system(errno, "ftruncate");
+  return {};
+}
+
+Failure File::extend(uint64_t length, bool sparse) {
+  auto before = size();
+  if (!before.ok()) return before.failure();
+  const uint64_t old = before.value();
+  if (old >= length) return {};
+  if (sparse) return truncate(length);
+  if (seems_full(fd_, length - old)) return Failure::system(ENOSPC, "fallocate");
+
+  // The system call itself: glibc's posix_fallocate falls back to writing a byte into each block.
+  // First the blocks, keeping the size, so that a failure half-way leaves the size alone.
+  auto allocate = [&](int mode) {
+    long status;
+    do {
+      status = syscall(SYS_fallocate, fd_, mode, static_cast<off_t>(old),
+                       static_cast<off_t>(length - old));
+    } while (status != 0 && errno == EINTR);
+    return status == 0;
+  };
+  if (!allocate(FALLOC_FL_KEEP_SIZE)) {
+    const int error = errno;
+    // Blocks that were allocated past the end before the failure go back with a truncation to the
+    // present size (a hole punched past the end is ignored by ext4).
+    auto now = size();
+    if (now.ok() && now.value() == old) truncate(old);
+    return Failure::system(error, "fallocate");
+  }
+  // Mode 0 only ever grows a file: unlike ftruncate it cannot cut what another writer has just added.
+  if (!allocate(0)) return Failure::system(errno, "fallocate");
+  return {};
+}
+
+}  // namespace memmap

@@ -1,0 +1,149 @@
+#include "core/guard.h"
+
+#include <pthread.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <mutex>
+
+#include "core/areas.h"
+#include "core/fault_notifier.h"
+#include "core/region.h"
+#include "core/region_table.h"
+
+namespace memmap::guard {
+namespace {
+
+struct Previous {
+  struct sigaction
+      before_us;  // at the first installation: Node's own, which serves WebAssembly traps
+  struct sigaction chained;  // whom to call for what is not ours
+};
+
+// Two of each, written alternately and published by pointer: the handler reads without a lock.
+std::atomic<const Previous*> g_previous[2];
+std::atomic<bool> g_enabled{true};
+std::atomic<bool> g_installed{false};
+std::once_flag g_once;
+std::mutex g_mutex;
+
+int index_of(int signal) { return signal == SIGBUS ? 0 : 1; }
+
+void default_action(int signal, const siginfo_t* info) {
+  struct sigaction action = {};
+  action.sa_handler = SIG_DFL;
+  sigaction(signal, &action, nullptr);
+  // A fault of the kernel's comes again when the instruction runs again: the process dies of the same
+  // signal, at the same place, as it would have without us. One that was sent must be sent again.
+  const bool repeats = info->si_code > 0 && info->si_code != BUS_MCEERR_AO;
+  if (!repeats) syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), signal);
+}
+
+void chain(int signal, siginfo_t* info, void* context) {
+  const Previous* previous = g_previous[index_of(signal)].load(std::memory_order_acquire);
+  const struct sigaction& action = previous->chained;
+  if ((action.sa_flags & SA_SIGINFO) != 0) {
+    action.sa_sigaction(signal, info, context);
+  } else if (action.sa_handler == SIG_IGN && info->si_code <= 0) {
+    return;
+  } else if (action.sa_handler == SIG_DFL || action.sa_handler == SIG_IGN) {
+    default_action(signal, info);  // the kernel does not let a fault be ignored either
+  } else {
+    action.sa_handler(signal);
+  }
+}
+
+bool ours(int signal, const siginfo_t* info) {
+  if (info->si_code <= 0) return false;  // sent by a process, not by the kernel
+  // BUS_ADRALN is a misaligned access: no page would mend it, and it would come for ever.
+  if (signal == SIGBUS) {
+    return info->si_code == BUS_ADRERR || info->si_code == BUS_MCEERR_AR;
+  }
+  return info->si_code == SEGV_ACCERR || info->si_code == SEGV_MAPERR;
+}
+
+void handle(int signal, siginfo_t* info, void* context) {
+  const int saved = errno;
+  bool survived = false;
+  if (ours(signal, info)) {
+    RegionTable::Visit visit(g_regions);
+    const uintptr_t address = reinterpret_cast<uintptr_t>(info->si_addr);
+    Region* region = g_regions.find(address);
+    survived = region != nullptr && region->survive(address, signal, info->si_code);
+  }
+  if (survived) notifier::signal_fault();
+  errno = saved;
+  if (!survived) chain(signal, info, context);
+}
+
+void take(int signal, bool first) {
+  struct sigaction current = {};
+  sigaction(signal, nullptr, &current);
+  if ((current.sa_flags & SA_SIGINFO) != 0 && current.sa_sigaction == handle) return;
+  const Previous* old = g_previous[index_of(signal)].load();
+  // Never freed: a handler on another thread may be reading the old one. Few, and small.
+  Previous* next = new Previous;
+  next->before_us = first || old == nullptr ? current : old->before_us;
+  // libuv restores the default when the last listener goes; what was there before us is better.
+  const bool reset = (current.sa_flags & SA_SIGINFO) == 0 && current.sa_handler == SIG_DFL;
+  next->chained = reset ? next->before_us : current;
+  g_previous[index_of(signal)].store(next, std::memory_order_release);
+
+  struct sigaction action = {};
+  action.sa_sigaction = handle;
+  // SA_NODEFER and an empty mask: a fault while a fault is handled is passed on, not fatal.
+  action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
+  sigemptyset(&action.sa_mask);
+  sigaction(signal, &action, nullptr);
+}
+
+void take_both(bool first) {
+  std::lock_guard<std::mutex> held(g_mutex);
+  take(SIGBUS, first);
+  take(SIGSEGV, first);
+}
+
+// After a real fork(2) the child has one thread and a copy of everything else, in whatever state the
+// other threads had it. It may touch its mappings, fault, and _exit.
+void after_fork_in_child() {
+  g_regions.reset_after_fork();
+  g_regions.each([](Region* region) { region->reset_after_fork(); });
+  notifier::reset_after_fork();
+}
+
+}  // namespace
+
+bool set_enabled(bool on) {
+  std::lock_guard<std::mutex> held(g_mutex);
+  if (g_installed.load()) return on == g_enabled.load();
+  g_enabled.store(on);
+  return true;
+}
+
+bool enabled() { return g_enabled.load(std::memory_order_relaxed); }
+
+void install_once() {
+  std::call_once(g_once, [] {
+    {
+      std::lock_guard<std::mutex> held(g_mutex);
+      g_installed.store(true);
+    }
+    pthread_atfork(nullptr, nullptr, after_fork_in_child);
+    if (!g_enabled.load()) return;
+    areas::prepare_spares();
+    take_both(true);
+    notifier::start();
+  });
+}
+
+void reinstall() {
+  if (g_installed.load() && g_enabled.load()) take_both(false);
+}
+
+void add_listener(Callback callback, void* data) { notifier::add(callback, data); }
+void remove_listener(void* data) { notifier::remove(data); }
+
+}  // namespace memmap::guard

@@ -1,0 +1,25 @@
+// Facts about the machine, read once, and the few system calls that glibc does not wrap.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+
+#include "core/result.h"
+
+namespace memmap {
+
+size_t page_size();  // bytes
+
+inline uint64_t round_down(uint64_t value, uint64_t unit) { return value - value % unit; }
+inline uint64_t round_up(uint64_t value, uint64_t unit) {
+  return round_down(value + unit - 1, unit);
+}
+
+// The largest length or offset we let anybody ask for: the sums of two of them cannot overflow a
+// 64-bit signed file offset.
+constexpr uint64_t kMaxBytes = uint64_t{1} << 53;
+
+// madvise(2) and mbind-like hints never fail a mapping: they are advice.
+void set_thread_name(const char* name);
+
+}  // namespace memmap

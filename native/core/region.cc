@@ -1,0 +1,244 @@
+#include "core/region.h"
+
+#include <sys/mman.h>
+
+#include <cerrno>
+#include <cstdlib>
+#include <mutex>
+
+#include "core/areas.h"
+#include "core/guard.h"
+#include "core/region_table.h"
+#include "core/stats.h"
+
+namespace memmap {
+namespace {
+
+using Guard = std::lock_guard<SpinLock>;
+
+void* pointer(uintptr_t address) { return reinterpret_cast<void*>(address); }
+
+constexpr int kAnonymous = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE;
+
+}  // namespace
+
+Failure map_fixed(uintptr_t address, size_t length, int prot, int flags, int fd, uint64_t offset) {
+  const auto attempt = [&] {
+    return mmap(pointer(address), length, prot, flags | MAP_FIXED, fd,
+                static_cast<off_t>(offset)) != MAP_FAILED;
+  };
+  if (attempt()) return {};
+  int error = errno;
+  if (error == ENOMEM && areas::give_up_spare() && attempt()) return {};
+  // msync(2) of a range with a hole is ENOMEM, and MS_ASYNC does nothing else on Linux.
+  if (msync(pointer(address), length, MS_ASYNC) != 0 && errno == ENOMEM) {
+    if (mmap(pointer(address), length, PROT_NONE, kAnonymous | MAP_FIXED, -1, 0) == MAP_FAILED) {
+      abort();
+    }
+  }
+  return Failure::system(error, "mmap");
+}
+
+Result<std::shared_ptr<Region>> Region::map(const RegionRequest& request) {
+  const size_t page = request.page != 0 ? request.page : page_size();
+  const bool reserves = request.reserved > request.length;
+  const size_t reserved = round_up(reserves ? request.reserved : request.length, page);
+  const int64_t areas = reserves ? 2 : 1;
+  if (!areas::take(areas)) return Failure::system(ENOMEM, "mmap");
+
+  void* base;
+  if (reserves) {
+    // The reserve first, as PROT_NONE, which costs addresses and nothing else; then the file over its
+    // beginning. Huge pages need their own alignment, so one page more is asked for and cut off.
+    const size_t slack = page > page_size() ? page : 0;
+    base = mmap(nullptr, reserved + slack, PROT_NONE, kAnonymous, -1, 0);
+    if (base != MAP_FAILED && slack != 0) {
+      const uintptr_t raw = reinterpret_cast<uintptr_t>(base);
+      const uintptr_t aligned = round_up(raw, page);
+      if (aligned != raw) munmap(base, aligned - raw);
+      const size_t tail = raw + slack - aligned;
+      if (tail != 0) munmap(pointer(aligned + reserved), tail);
+      base = pointer(aligned);
+    }
+    if (base != MAP_FAILED && request.length != 0) {
+      const Failure failure =
+          map_fixed(reinterpret_cast<uintptr_t>(base), round_up(request.length, page), request.prot,
+                    request.flags, request.fd, request.offset);
+      if (failure) {
+        munmap(base, reserved);
+        areas::give_back(areas);
+        return failure;
+      }
+    }
+  } else {
+    base = mmap(nullptr, request.length, request.prot, request.flags, request.fd,
+                static_cast<off_t>(request.offset));
+  }
+  if (base == MAP_FAILED) {
+    const int error = errno;
+    areas::give_back(areas);
+    return Failure::system(error, "mmap");
+  }
+  guard::install_once();
+  std::shared_ptr<Region> region(
+      new Region(request, reinterpret_cast<uintptr_t>(base), reserved, page));
+  region->slot_ = g_regions.insert(region.get(), region->base_, region->base_ + reserved);
+  if (region->slot_ < 0) return Failure::system(ENOMEM, "mmap");  // the destructor unmaps
+  if (request.advice != 0) madvise(base, round_up(request.length, page), request.advice);
+  return region;
+}
+
+Region::Region(const RegionRequest& request, uintptr_t base, size_t reserved, size_t page)
+    : base_(base),
+      reserved_(reserved),
+      page_(page),
+      prot_(request.prot),
+      flags_(request.flags),
+      advice_(request.advice),
+      length_(round_up(request.length, page)),
+      file_offset_(request.offset),
+      areas_(request.reserved > request.length ? 2 : 1),
+      file_(request.file) {
+  g_stats.regions.fetch_add(1);
+  g_stats.mapped_bytes.fetch_add(static_cast<int64_t>(reserved_));
+}
+
+Region::~Region() {
+  // Whoever holds the region's addresses has a reference, so nobody has them any more.
+  if (state_ == State::kReleased) return;
+  if (state_ == State::kRetired) {
+    g_stats.retired_bytes.fetch_sub(static_cast<int64_t>(reserved_));
+  } else {
+    g_stats.mapped_bytes.fetch_sub(static_cast<int64_t>(reserved_));
+  }
+  state_ = State::kReleased;
+  release();
+}
+
+std::shared_ptr<Region> Region::find(const void* address) {
+  RegionTable::Visit visit(g_regions);
+  Region* region = g_regions.find(reinterpret_cast<uintptr_t>(address));
+  return region == nullptr ? nullptr : region->weak_from_this().lock();
+}
+
+size_t Region::length() const {
+  Guard held(lock_);
+  return length_;
+}
+
+bool Region::shared() const { return (flags_ & MAP_TYPE) != MAP_PRIVATE; }
+
+bool Region::live() const {
+  Guard held(lock_);
+  return state_ == State::kLive;
+}
+
+std::shared_ptr<File> Region::file() const {
+  Guard held(lock_);
+  return file_;
+}
+
+uint64_t Region::file_offset() const {
+  Guard held(lock_);
+  return file_offset_;
+}
+
+bool Region::hold(int count) {
+  Guard held(lock_);
+  if (state_ != State::kLive) return false;
+  holds_ += count;
+  return true;
+}
+
+void Region::drop_hold() {
+  {
+    Guard held(lock_);
+    if (--holds_ != 0 || state_ != State::kRetired) return;
+    state_ = State::kReleased;
+    g_stats.retired_bytes.fetch_sub(static_cast<int64_t>(reserved_));
+  }
+  release();
+}
+
+Failure Region::retire() {
+  std::shared_ptr<File> file;  // closed after the lock is let go
+  bool unused = false;
+  {
+    Guard held(lock_);
+    if (state_ != State::kLive) return {};
+    unused = holds_ == 0;
+    if (!unused) {
+      const Failure failure = lay_retired();
+      if (failure) return failure;
+      g_stats.retired_bytes.fetch_add(static_cast<int64_t>(reserved_));
+    }
+    state_ = unused ? State::kReleased : State::kRetired;
+    g_stats.mapped_bytes.fetch_sub(static_cast<int64_t>(reserved_));
+    file.swap(file_);
+  }
+  if (unused) release();
+  return {};
+}
+
+Failure Region::lay_retired() {
+  // One call over the whole range: there is no moment in which an address belongs to nobody.
+  const int prot = guard::enabled() ? PROT_NONE : PROT_READ | PROT_WRITE;
+  const Failure failure = map_fixed(base_, reserved_, prot, kAnonymous, -1, 0);
+  // No area to be had: the pages stay, but nothing reaches them; mprotect of a whole area needs none.
+  if (failure && mprotect(pointer(base_), reserved_, prot) != 0) return failure;
+  if (incident_ != nullptr) incident_->clear_patches();
+  areas::give_back(areas_ - 1);
+  areas_ = 1;
+  return {};
+}
+
+void Region::release() {
+  // Out of the table first: once unmapped, the addresses may be somebody else's, and a fault there is
+  // none of ours.
+  if (slot_ >= 0) g_regions.remove(slot_);
+  slot_ = -1;
+  munmap(pointer(base_), reserved_);
+  areas::give_back(areas_);
+  areas_ = 0;
+  Incident::destroy(incident_);
+  incident_ = nullptr;
+  g_stats.regions.fetch_sub(1);
+}
+
+Failure Region::sync(size_t offset, size_t length) {
+  const std::shared_ptr<File> own = file();
+  if (own == nullptr) return {};  // nothing behind it that outlives the process
+  const uintptr_t begin = round_down(base_ + offset, page_);
+  const uintptr_t end = round_up(base_ + offset + length, page_);
+  return own->sync_mapped(pointer(begin), end - begin);
+}
+
+bool Region::patched(size_t offset, size_t length) const {
+  Guard held(lock_);
+  if (incident_ == nullptr) return false;
+  const uintptr_t begin = base_ + offset;
+  for (int i = 0; i < incident_->patch_count(); i++) {
+    const Patch& patch = incident_->patch(i);
+    if (patch.begin < begin + length && patch.end > begin) return true;
+  }
+  return false;
+}
+
+bool Region::take_warning(const void* owner) {
+  const void* mine = owner_.load();
+  if (mine != nullptr && mine != owner) return false;
+  int due = kDue;
+  return warning_.compare_exchange_strong(due, kGiven);
+}
+
+std::vector<Fault> Region::faults() const {
+  std::vector<Fault> faults;
+  faults.reserve(Incident::kMaxFaults);  // before the lock: an allocation may take long
+  Guard held(lock_);
+  for (int i = 0; incident_ != nullptr && i < incident_->fault_count(); i++) {
+    faults.push_back(incident_->fault(i));
+  }
+  return faults;
+}
+
+}  // namespace memmap

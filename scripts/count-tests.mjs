@@ -1,0 +1,26 @@
+// Adds up the JSON reports in out/reports and prints one line: N passed, N failed, N skipped.
+//   --each    a line for each run first
+//   --failed  the whole failed: if no test did, what failed counts as one
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+
+const folder = resolve(import.meta.dirname, '../out/reports');
+const sum = { passed: 0, failed: 0, skipped: 0 };
+for (const file of existsSync(folder) ? readdirSync(folder).sort() : []) {
+  const r = JSON.parse(readFileSync(join(folder, file), 'utf8'));
+  const skipped = (r.numPendingTests ?? 0) + (r.numTodoTests ?? 0);
+  // A file that could not even be loaded has no test in it, but it is a failure.
+  const broken = (r.testResults ?? []).filter(
+    (t) => t.status === 'failed' && t.assertionResults.every((a) => a.status !== 'failed'),
+  ).length;
+  sum.passed += r.numPassedTests;
+  sum.failed += r.numFailedTests + broken;
+  sum.skipped += skipped;
+  if (process.argv.includes('--each')) {
+    console.log(
+      `  ${file.replace('.json', '')}: ${r.numPassedTests} passed, ${r.numFailedTests + broken} failed, ${skipped} skipped`,
+    );
+  }
+}
+if (process.argv.includes('--failed') && sum.failed === 0) sum.failed = 1;
+console.log(`${sum.passed} passed, ${sum.failed} failed, ${sum.skipped} skipped`);

@@ -1,0 +1,45 @@
+// The kinds of view that a mapping gives out, and where each may begin.
+import { invalidType, outOfRange } from './errors.js';
+
+/** The constructor of a typed array or of DataView. */
+export type ViewClass = {
+  new (buffer: ArrayBufferLike, byteOffset?: number, length?: number): ArrayBufferView;
+};
+
+const TypedArray = Object.getPrototypeOf(Uint8Array) as object;
+
+/** Bytes of an element; 1 for DataView, whose length is counted in bytes. */
+export function elementSize(type: unknown): number {
+  const isView =
+    typeof type === 'function' &&
+    type !== TypedArray &&
+    (Object.prototype.isPrototypeOf.call(TypedArray, type) ||
+      type === DataView ||
+      type.prototype instanceof DataView);
+  if (!isView) throw invalidType('type', 'a typed array class or DataView', type);
+  return (type as unknown as { BYTES_PER_ELEMENT?: number }).BYTES_PER_ELEMENT ?? 1;
+}
+
+/**
+ * @param address of the first byte, of which only the remainder by the element size matters
+ */
+export function checkAlignment(size: number, address: number, byteOffset: number): void {
+  if (address % size === 0) return;
+  throw outOfRange(
+    'byteOffset',
+    `where the byte's offset in the file is a multiple of ${size}`,
+    byteOffset,
+  );
+}
+
+export function makeView<T extends ViewClass>(
+  type: T,
+  buffer: ArrayBuffer,
+  length: number,
+): InstanceType<T> {
+  // `new Buffer` is deprecated; its subclass of Uint8Array has a function instead.
+  if ((type as unknown) === Buffer) {
+    return Buffer.from(buffer, 0, length) as unknown as InstanceType<T>;
+  }
+  return new type(buffer, 0, length) as InstanceType<T>;
+}

@@ -1,0 +1,140 @@
+// What the kernel says about the memory of a process: /proc/PID/maps, smaps and pagemap.
+
+import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync } from 'node:fs';
+import { PAGE_SIZE } from 'memmap/posix';
+
+/** One area (VMA) of an address space: a line of /proc/PID/maps, proc_pid_maps(5). */
+export interface Area {
+  start: number;
+  end: number;
+  /** As in maps: 'rw-s', 'r-xp'. */
+  perms: string;
+  offset: number;
+  inode: number;
+  /** Without the kernel's ' (deleted)'; '' for anonymous memory. */
+  path: string;
+  deleted: boolean;
+}
+
+/** An area with what proc_pid_smaps(5) counts in it. */
+export interface CountedArea extends Area {
+  /** In kB. */
+  kb: ReadonlyMap<string, number>;
+  /** The two-letter flags of VmFlags: 'rd', 'sh', 'lo'. */
+  flags: readonly string[];
+}
+
+const LINE = /^([0-9a-f]+)-([0-9a-f]+) (\S{4}) ([0-9a-f]+) \S+ (\d+) *(.*)$/;
+
+function parseLine(line: string): Area | undefined {
+  const match = LINE.exec(line);
+  if (!match) return undefined;
+  const [, start = '', end = '', perms = '', offset = '', inode = '', name = ''] = match;
+  const deleted = name.endsWith(' (deleted)');
+  return {
+    start: Number.parseInt(start, 16),
+    end: Number.parseInt(end, 16),
+    perms,
+    offset: Number.parseInt(offset, 16),
+    inode: Number(inode),
+    path: deleted ? name.slice(0, -' (deleted)'.length) : name,
+    deleted,
+  };
+}
+
+/** Every area of a process, in order of address. */
+export function maps(pid: number | 'self' = 'self'): Area[] {
+  const lines = readFileSync(`/proc/${pid}/maps`, 'utf8').split('\n').filter(Boolean);
+  return lines.map((line) => {
+    const area = parseLine(line);
+    if (!area) throw new Error(`not a line of maps: ${line}`);
+    return area;
+  });
+}
+
+/** Every area of a process with its counts, in order of address. */
+export function smaps(pid: number | 'self' = 'self'): CountedArea[] {
+  const areas: (Area & { kb: Map<string, number>; flags: string[] })[] = [];
+  for (const line of readFileSync(`/proc/${pid}/smaps`, 'utf8').split('\n')) {
+    const area = parseLine(line);
+    if (area) {
+      areas.push({ ...area, kb: new Map(), flags: [] });
+      continue;
+    }
+    const last = areas.at(-1);
+    const [, name, value = ''] = /^(\w+): *(.*)$/.exec(line) ?? [];
+    if (!last || name === undefined) continue;
+    if (name === 'VmFlags') last.flags.push(...value.trim().split(' '));
+    else if (value.endsWith(' kB')) last.kb.set(name, Number.parseInt(value, 10));
+  }
+  return areas;
+}
+
+/** The areas over one file, deleted or not. */
+export function areasOf<A extends Area>(path: string, areas: readonly A[]): A[] {
+  return areas.filter((area) => area.path === path);
+}
+
+/** The areas that lie, whole or in part, in a range of addresses. */
+export function areasIn<A extends Area>(start: number, end: number, areas: readonly A[]): A[] {
+  return areas.filter((area) => area.start < end && area.end > start);
+}
+
+/** One count of smaps over several areas, in bytes. */
+export function total(areas: readonly CountedArea[], ...names: readonly string[]): number {
+  let kb = 0;
+  for (const area of areas) {
+    for (const name of names) {
+      const value = area.kb.get(name);
+      if (value === undefined) throw new Error(`smaps has no ${name}`);
+      kb += value;
+    }
+  }
+  return kb * 1024;
+}
+
+/** One page as /proc/PID/pagemap knows it. Needs no privilege: only frame numbers are hidden. */
+export interface Page {
+  present: boolean;
+  swapped: boolean;
+  /** A page of a file or of shared memory; false for one that is the process's own copy. */
+  fileOrShared: boolean;
+}
+
+/** The pages from an address on (Documentation/admin-guide/mm/pagemap.rst). */
+export function pagemap(start: number, count: number, pid: number | 'self' = 'self'): Page[] {
+  const entries = Buffer.alloc(8 * count);
+  const fd = openSync(`/proc/${pid}/pagemap`, 'r');
+  try {
+    const got = readSync(fd, entries, 0, entries.length, 8 * Math.floor(start / PAGE_SIZE));
+    if (got !== entries.length) throw new Error(`pagemap gave ${got} of ${entries.length} bytes`);
+  } finally {
+    closeSync(fd);
+  }
+  return Array.from({ length: count }, (_, i) => {
+    const high = entries.readUInt32LE(8 * i + 4); // bits 32 to 63
+    return {
+      present: (high & 0x8000_0000) !== 0,
+      swapped: (high & 0x4000_0000) !== 0,
+      fileOrShared: (high & 0x2000_0000) !== 0,
+    };
+  });
+}
+
+/** This process's open descriptors: number and what it leads to. */
+export function descriptors(): Map<number, string> {
+  const open = new Map<number, string>();
+  for (const fd of readdirSync('/proc/self/fd')) {
+    try {
+      open.set(Number(fd), readlinkSync(`/proc/self/fd/${fd}`));
+    } catch {
+      // The descriptor of the listing itself, closed by now.
+    }
+  }
+  return open;
+}
+
+/** The areas of the package's add-on that hold its code. */
+export function addonText<A extends Area>(areas: readonly A[]): A[] {
+  return areas.filter(({ perms, path }) => perms[2] === 'x' && /\/memmap[^/]*\.node$/.test(path));
+}
