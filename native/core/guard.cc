@@ -87,9 +87,11 @@ void take(int signal, bool first) {
   // Never freed: a handler on another thread may be reading the old one. Few, and small.
   Previous* next = new Previous;
   next->before_us = first || old == nullptr ? current : old->before_us;
-  // libuv restores the default when the last listener goes; what was there before us is better.
+  // libuv restores the default when the last listener goes. Node's own handler for WebAssembly traps, if
+  // it was there before us, is better (it takes a siginfo; libuv's does not).
   const bool reset = (current.sa_flags & SA_SIGINFO) == 0 && current.sa_handler == SIG_DFL;
-  next->chained = reset ? next->before_us : current;
+  const bool traps = (next->before_us.sa_flags & SA_SIGINFO) != 0;
+  next->chained = reset && traps ? next->before_us : current;
   g_previous[index_of(signal)].store(next, std::memory_order_release);
 
   struct sigaction action = {};

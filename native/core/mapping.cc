@@ -45,6 +45,9 @@ Result<std::shared_ptr<Mapping>> Mapping::map(std::shared_ptr<File> file,
     }
     length = size.value() - options.offset;
   }
+  if (options.reserve != 0 && options.reserve < length) {
+    return Failure::of(Reason::kOutOfRange, "reserve is less than the length");
+  }
   const uint64_t end = options.offset + length;
   if (end > size.value()) {
     if (options.access != Access::kWrite) {
