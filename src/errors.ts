@@ -64,7 +64,17 @@ export function systemError(errno: number, syscall: string, path?: string): Syst
 }
 
 function shown(value: unknown): string {
-  return inspect(value, { depth: 0, maxStringLength: 64, maxArrayLength: 3 });
+  try {
+    // The value is looked at, not asked: no code of the caller's runs here.
+    return inspect(value, {
+      customInspect: false,
+      depth: 0,
+      maxStringLength: 64,
+      maxArrayLength: 3,
+    });
+  } catch {
+    return `a ${typeof value}`; // a `Symbol.toStringTag` that throws
+  }
 }
 
 /** @param expected a noun: `a string` */

@@ -95,12 +95,16 @@ export function share<T extends object>(memory: Record<string, SharedMemory>, op
     env?: Record<string, string | undefined>;
   };
   const stdio = stdioArray(given.stdio, given.silent);
+  if (given.env != null && (typeof given.env !== 'object' || Array.isArray(given.env))) {
+    throw invalidType('options.env', 'an object', given.env);
+  }
   const env = { ...(given.env ?? process.env) };
   const segments = parse(env[VARIABLE]) ?? {};
   for (const [name, value] of Object.entries(memory)) {
     if (!(value instanceof SharedMemory))
       throw invalidType(`memory.${name}`, 'a SharedMemory', value);
-    const fd = value.fd;
+    // Of the mapping itself: an object that only inherits from SharedMemory is refused here.
+    const fd = native.descriptorOf(handleOf(value));
     const { device, inode } = native.identify(fd);
     // The child has it at its place in the array.
     segments[name] = { fd: stdio.push(fd) - 1, device, inode };

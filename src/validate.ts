@@ -48,7 +48,9 @@ export function oneOf<T extends string>(name: string, value: unknown, allowed: r
 /** An options object; none is an empty one. */
 export function options<T extends object>(value: T | undefined): Partial<T> {
   if (value === undefined) return {};
-  if (value === null || typeof value !== 'object') throw invalidType('options', 'an object', value);
+  if (value === null || typeof value !== 'object' || Array.isArray(value)) {
+    throw invalidType('options', 'an object', value);
+  }
   return value;
 }
 

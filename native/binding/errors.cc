@@ -4,7 +4,7 @@
 
 namespace memmap::binding {
 
-napi_value make_error(napi_env env, const Failure& failure, const std::string& path) {
+napi_value make_error(napi_env env, const Failure& failure, const std::string* path) {
   EnvState* state = EnvState::of(env);
   if (state == nullptr || state->make_error == nullptr) return nullptr;
   napi_value maker = nullptr;
@@ -19,7 +19,7 @@ napi_value make_error(napi_env env, const Failure& failure, const std::string& p
       make_number(env, failure.error),
       make_string(env, failure.syscall),
       make_string(env, failure.detail),
-      path.empty() ? undefined : make_string(env, path.c_str()),
+      path == nullptr ? undefined : make_string(env, path->c_str()),
   };
   for (napi_value argument : arguments) {
     if (argument == nullptr) return nullptr;
@@ -28,7 +28,7 @@ napi_value make_error(napi_env env, const Failure& failure, const std::string& p
   return error;
 }
 
-napi_value raise(napi_env env, const Failure& failure, const std::string& path) {
+napi_value raise(napi_env env, const Failure& failure, const std::string* path) {
   bool pending = false;
   napi_value error = make_error(env, failure, path);
   if (error != nullptr) {

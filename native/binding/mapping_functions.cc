@@ -59,7 +59,7 @@ napi_value map_file(napi_env env, napi_callback_info info) {
   }
   if (!to_path(env, arg[0], &path)) return raise_argument(env, "file: a path or a descriptor");
   auto mapping = Mapping::map_path(path.c_str(), (bits & kCreate) != 0, options);
-  if (!mapping.ok()) return raise(env, mapping.failure(), path);
+  if (!mapping.ok()) return raise(env, mapping.failure(), &path);
   return make_handle(env, std::move(mapping.value()));
 }
 

@@ -25,6 +25,17 @@ int open_retrying(const char* path, int flags) {
   return fd;
 }
 
+// Where a symbolic link leads, empty if `path` is none.
+std::string link_target(const std::string& path) {
+  char text[4096];
+  const ssize_t length = readlink(path.c_str(), text, sizeof(text));
+  if (length <= 0) return {};
+  const std::string target(text, static_cast<size_t>(length));
+  const size_t slash = path.rfind('/');
+  if (target[0] == '/' || slash == std::string::npos) return target;
+  return path.substr(0, slash + 1) + target;
+}
+
 // Room on the file system for `bytes` more, as far as it tells. A quick no before anything is changed;
 // a yes is only a guess, and fallocate has the last word.
 bool seems_full(int fd, uint64_t bytes) {
@@ -35,8 +46,8 @@ bool seems_full(int fd, uint64_t bytes) {
 
 }  // namespace
 
-File::File(int fd, bool writable, bool created)
-    : fd_(fd), writable_(writable), created_(created), directory_synced_(!created) {
+File::File(int fd, bool writable, const std::string& made_at)
+    : fd_(fd), writable_(writable), made_at_(made_at), directory_synced_(made_at.empty()) {
   struct statfs fs = {};
   if (fstatfs(fd_, &fs) == 0 && fs.f_type == HUGETLBFS_MAGIC) {
     page_ = static_cast<size_t>(fs.f_bsize);
@@ -49,25 +60,27 @@ File::~File() {
   g_stats.descriptors.fetch_sub(1);
 }
 
-Result<std::shared_ptr<File>> File::finish(int fd, bool writable, bool created) {
-  return std::shared_ptr<File>(new File(fd, writable, created));
+Result<std::shared_ptr<File>> File::finish(int fd, bool writable, const std::string& made_at) {
+  return std::shared_ptr<File>(new File(fd, writable, made_at));
 }
 
 Result<std::shared_ptr<File>> File::open(const char* path, bool writable, bool create) {
   const int flags = writable ? O_RDWR : O_RDONLY;
-  for (;;) {
-    int fd = open_retrying(path, flags);
-    if (fd >= 0) return finish(fd, writable, false);
+  std::string at = path;
+  // A round for each symbolic link; the kernel follows 40 (path_resolution(7)).
+  for (int round = 0; round <= 40; round++) {
+    int fd = open_retrying(at.c_str(), flags);
+    if (fd >= 0) return finish(fd, writable);
     if (errno != ENOENT || !create) return Failure::system(errno, "open");
-    // O_EXCL tells whether it is we who made it: then a failure later on takes it away again.
-    fd = open_retrying(path, flags | O_CREAT | O_EXCL);
-    if (fd >= 0) return finish(fd, writable, true);
+    // O_EXCL tells whether it is we who made it: then a failure later on takes it away again, and the
+    // first flush syncs its directory. It follows no link, so links to a missing file are followed here.
+    fd = open_retrying(at.c_str(), flags | O_CREAT | O_EXCL);
+    if (fd >= 0) return finish(fd, writable, at);
     if (errno != EEXIST) return Failure::system(errno, "open");
-    // Somebody else was faster, or it is a symbolic link to a missing file.
-    fd = open_retrying(path, flags | O_CREAT);
-    if (fd >= 0) return finish(fd, writable, false);
-    if (errno != ENOENT) return Failure::system(errno, "open");
+    const std::string target = link_target(at);
+    if (!target.empty()) at = target;  // else somebody else was faster
   }
+  return Failure::system(ELOOP, "open");
 }
 
 Result<std::shared_ptr<File>> File::reopen(int fd, bool writable) {
@@ -85,17 +98,15 @@ Result<std::shared_ptr<File>> File::reopen(int fd, bool writable) {
   char path[40];
   std::snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
   const int own = open_retrying(path, writable ? O_RDWR : O_RDONLY);
-  if (own >= 0) return finish(own, writable, false);
+  if (own >= 0) return finish(own, writable);
   if (errno == EMFILE || errno == ENFILE) return Failure::system(errno, "open");
   // No /proc, or permissions that have changed since: a second descriptor of the same description.
   const int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);
   if (copy < 0) return Failure::system(errno, "fcntl");
-  return finish(copy, writable, false);
+  return finish(copy, writable);
 }
 
-Result<std::shared_ptr<File>> File::adopt(int fd, bool writable) {
-  return finish(fd, writable, false);
-}
+Result<std::shared_ptr<File>> File::adopt(int fd, bool writable) { return finish(fd, writable); }
 
 Result<struct stat> File::status() const {
   struct stat st = {};

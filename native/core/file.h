@@ -11,6 +11,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <vector>
 
 #include "core/platform.h"
@@ -25,7 +26,7 @@ struct FileRange {
 
 class File {
  public:
-  // Opens `path`; with `create` a missing file is made, and `created()` is true if we made it.
+  // Opens `path`; with `create` a missing file is made, also where a symbolic link leads to one.
   static Result<std::shared_ptr<File>> open(const char* path, bool writable, bool create);
   // Reopens the file behind `fd` (/proc/self/fd/N), never with more rights than `fd` has: EACCES.
   static Result<std::shared_ptr<File>> reopen(int fd, bool writable);
@@ -37,7 +38,8 @@ class File {
 
   int fd() const { return fd_; }
   bool writable() const { return writable_; }
-  bool created() const { return created_; }
+  // Where we made the file, links followed; empty if it was there before.
+  const std::string& made_at() const { return made_at_; }
   // The page size of mappings of this file: that of the huge pages on hugetlbfs.
   size_t page() const { return page_; }
 
@@ -60,14 +62,15 @@ class File {
   int poisoned() const { return poisoned_.load(); }
 
  private:
-  File(int fd, bool writable, bool created);
-  static Result<std::shared_ptr<File>> finish(int fd, bool writable, bool created);
+  File(int fd, bool writable, const std::string& made_at);
+  static Result<std::shared_ptr<File>> finish(int fd, bool writable,
+                                              const std::string& made_at = {});
   Failure sync_failed(int error, const char* syscall);
   Failure sync_directory();
 
   const int fd_;
   const bool writable_;
-  const bool created_;
+  const std::string made_at_;
   size_t page_ = page_size();
   std::atomic<bool> directory_synced_;
   std::atomic<int> poisoned_{0};

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <string>
 
 #include "core/huge_pages.h"
 #include "core/platform.h"
@@ -30,7 +31,8 @@ Result<std::shared_ptr<Mapping>> Mapping::map_path(const char* path, bool create
   auto file = File::open(path, options.access == Access::kWrite, create);
   if (!file.ok()) return file.failure();
   auto mapping = map(file.value(), options);
-  if (!mapping.ok() && file.value()->created()) unlink(path);
+  const std::string& made_at = file.value()->made_at();
+  if (!mapping.ok() && !made_at.empty()) unlink(made_at.c_str());
   return mapping;
 }
 
