@@ -68,7 +68,7 @@ const number = (prefix: string, least: number, most: number, says: string): Expe
   },
 });
 
-const COLUMN = 55;
+const COLUMN = 57;
 let differences = 0;
 
 function title(text: string): void {
@@ -82,7 +82,7 @@ function compare(expected: Expected[], seen: string[]): void {
     const ok = typeof wanted === 'string' ? line === wanted : wanted.holds(line);
     if (!ok) differences++;
     const says = typeof wanted === 'string' ? wanted : wanted.says;
-    console.log(`  ${ok ? 'ok  ' : 'FAIL'}  ${says.padEnd(COLUMN)}${line}`);
+    console.log(`  ${ok ? 'ok  ' : 'FAIL'}  ${says.padEnd(COLUMN)}${line.replace(/ {2,}/g, '  ')}`);
   }
 }
 
@@ -148,5 +148,9 @@ compare(
   await example('shared-library').lines,
 );
 
-console.log(differences === 0 ? '\nEverything as it was to be.' : `\n${differences} differ.`);
+console.log(
+  differences === 0
+    ? '\nEverything is as it should be.'
+    : `\n${differences} of these are not as they should be.`,
+);
 process.exitCode = differences === 0 ? 0 : 1;

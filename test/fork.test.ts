@@ -124,14 +124,16 @@ describe.each(table)('a write after fork, $mapping', ({ seen, file, make }) => {
     expect(bytes[PLACE]).toBe(BY_PARENT);
   });
 
-  test.runIf(file)(`${seen ? 'reaches' : 'never reaches'} the file`, () => {
-    const { path, bytes } = setUp();
-    expect(forkWrite(bytes, PLACE, BY_CHILD)).toEqual(WELL);
-    bytes[PLACE + 1] = BY_PARENT;
-    const wanted = new Uint8Array(LENGTH).fill(OLD);
-    if (seen) wanted.set([BY_CHILD, BY_PARENT], PLACE);
-    expect(Buffer.compare(readFileSync(path), wanted)).toBe(0);
-  });
+  if (file) {
+    test(`${seen ? 'reaches' : 'never reaches'} the file`, () => {
+      const { path, bytes } = setUp();
+      expect(forkWrite(bytes, PLACE, BY_CHILD)).toEqual(WELL);
+      bytes[PLACE + 1] = BY_PARENT;
+      const wanted = new Uint8Array(LENGTH).fill(OLD);
+      if (seen) wanted.set([BY_CHILD, BY_PARENT], PLACE);
+      expect(Buffer.compare(readFileSync(path), wanted)).toBe(0);
+    });
+  }
 
   test('what the parent has unmapped, the child still has', () => {
     const path = tempFile(new Uint8Array(LENGTH).fill(OLD));
@@ -225,7 +227,10 @@ describe('a forked child may touch, fault and _exit', () => {
   });
 
   test('with the guard off, the truncated file kills the child', async () => {
-    const result = await run(program('fork-unguarded'), [tempFile(LENGTH)]);
+    const result = await run(program('fork-unguarded'), [tempFile(LENGTH)], {
+      // A sanitizer would take the signal for itself, and report it.
+      env: { ASAN_OPTIONS: `${process.env['ASAN_OPTIONS'] ?? ''}:handle_sigbus=0` },
+    });
     expect(result).toMatchObject({ code: 0, signal: null });
     expect(JSON.parse(result.stdout)).toEqual({ code: null, signal: 'SIGBUS' });
   });

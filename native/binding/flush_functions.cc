@@ -29,7 +29,7 @@ bool read_ranges(napi_env env, napi_value value, const Mapping& mapping,
 
 // One run of a flush on a pool thread. Deleted in its completion, which Node calls in any case.
 struct FlushWork {
-  std::shared_ptr<FlushJob> job;
+  FlushJob job;
   Failure failure;
   napi_deferred deferred = nullptr;
   napi_async_work work = nullptr;
@@ -37,7 +37,7 @@ struct FlushWork {
 
 void execute(napi_env, void* data) {
   auto* work = static_cast<FlushWork*>(data);
-  work->failure = work->job->run();
+  work->failure = work->job.run();
 }
 
 void complete(napi_env env, napi_status status, void* data) {
@@ -76,11 +76,13 @@ napi_value prepare_flush(napi_env env, napi_callback_info info) {
 napi_value run_flush(napi_env env, napi_callback_info info) {
   Arguments<1> arg(env, info);
   auto job = arg.ok ? unwrap<FlushJob>(env, kFlushTag, arg[0]) : nullptr;
-  if (job == nullptr) return raise_argument(env, "not a flush");
+  if (job == nullptr || job->taken) return raise_argument(env, "not a flush that has yet to run");
   napi_value promise = nullptr;
   napi_value name = make_string(env, "memmap:flush");
   auto work = std::make_unique<FlushWork>();
-  work->job = std::move(job);
+  // Out of its handle, which lives until it is collected: the file is let go of when the flush ends.
+  work->job = std::move(*job);
+  job->taken = true;
   if (name == nullptr || napi_create_promise(env, &work->deferred, &promise) != napi_ok ||
       napi_create_async_work(env, nullptr, name, execute, complete, work.get(), &work->work) !=
           napi_ok) {

@@ -29,6 +29,7 @@ struct MapOptions {
 struct FlushJob {
   std::shared_ptr<File> file;  // null: nothing outlives the process, nothing to do
   std::vector<FileRange> ranges;
+  bool taken = false;  // moved from: it runs once
   Failure run() const;
 };
 

@@ -72,14 +72,17 @@ export class Program {
       const timer = setTimeout(() => {
         this.#watchdogRan = true;
         child.kill('SIGKILL');
+        // Its own children may hold these open.
+        child.stdout?.destroy();
+        child.stderr?.destroy();
       }, watchdog);
-      child.once('error', (error) => {
+      // Not the event 'close': it never comes when it is this side that closes the channel.
+      let awaited = 3;
+      const oneEnded = () => {
+        awaited--;
+        if (awaited > 0) return;
         clearTimeout(timer);
-        reject(error);
-        this.#look();
-      });
-      child.once('close', (code, signal) => {
-        clearTimeout(timer);
+        const { exitCode: code, signalCode: signal } = child;
         this.#result = { code, signal, stdout: this.#stdout, stderr: this.#stderr };
         if (this.#watchdogRan) {
           reject(
@@ -89,6 +92,14 @@ export class Program {
           resolve(this.#result);
         }
         this.#look();
+      };
+      child.once('exit', oneEnded);
+      child.stdout?.once('close', oneEnded);
+      child.stderr?.once('close', oneEnded);
+      child.once('error', (error) => {
+        if (child.pid !== undefined) return; // a message or a signal came too late: it has ended
+        clearTimeout(timer);
+        reject(error);
       });
     });
     this.ended.catch(() => {}); // told to those who wait for it
@@ -122,16 +133,11 @@ export class Program {
   /** The next message of the program. */
   message<T = unknown>(): Promise<T> {
     return new Promise((resolve, reject) => {
-      const onMessage = (message: unknown) => {
-        this.child.off('close', onClose);
-        resolve(message as T);
-      };
-      const onClose = () => {
-        this.child.off('message', onMessage);
-        reject(new Error(`ended without an answer\n${this.#said()}`));
-      };
-      this.child.once('message', onMessage).once('close', onClose);
-      this.ended.catch(reject);
+      const onMessage = (message: unknown) => resolve(message as T);
+      this.child.once('message', onMessage);
+      this.ended
+        .then(() => reject(new Error(`ended without an answer\n${this.#said()}`)), reject)
+        .finally(() => this.child.off('message', onMessage));
     });
   }
 

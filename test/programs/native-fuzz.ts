@@ -1,0 +1,334 @@
+// Calls every export of the add-on with garbage, some thousand times: in the main thread as the package
+// has set it up, and in workers that the package has not been loaded in, where the function that makes
+// the errors is garbage as well. Nothing may end the process, and all must be given back in the end.
+//
+//   [MEMMAP_SEED=n] [MEMMAP_CALLS=n] node --expose-gc --no-warnings native-fuzz      in an empty directory
+//
+// Prints the seed first, and a line of JSON last: into a pipe, since a file would be cut by ftruncate(1).
+
+import { createHash } from 'node:crypto';
+import { closeSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
+import { setImmediate as turn } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
+import fc from 'fast-check';
+import {
+  type Argument,
+  anyName,
+  buffer,
+  fd,
+  flags,
+  garbage,
+  Hostile,
+  handle,
+  integer,
+  job,
+  oneOf,
+  pairs,
+  path,
+  view,
+  type World,
+} from '../support/garbage.js';
+
+type Export = (...args: unknown[]) => unknown;
+export interface Counts {
+  calls: Record<string, number>;
+  /** Those of them that did not throw. */
+  returned: Record<string, number>;
+}
+export interface Report extends Counts {
+  exports: string[];
+  others: string[];
+  /** Of the calls that the seed has brought about. */
+  digest: string;
+  faults: number;
+  /** What was not given back. */
+  left: object;
+}
+
+const require = createRequire(import.meta.url);
+const root = fileURLToPath(new URL('../../..', import.meta.url));
+const addon = (require('node-gyp-build') as (folder: string) => Record<string, unknown>)(root);
+const names = Object.keys(addon).filter((name) => typeof addon[name] === 'function');
+const call = (name: string, ...args: unknown[]): unknown => (addon[name] as Export)(...args);
+
+const MAP = Object.fromEntries(
+  Object.entries(addon['constants'] as Record<string, number>)
+    .filter(([name]) => name.startsWith('MAP_'))
+    .map(([name, bits]) => [name.slice(4), bits]),
+) as Record<'SHARED' | 'PRIVATE' | 'ANONYMOUS' | 'NORESERVE' | 'POPULATE' | 'LOCKED', number> &
+  Record<'HUGETLB' | 'SHARED_VALIDATE' | 'FIXED', number>;
+
+const size = fc.oneof(integer(0, 70_000), oneOf(0, 1, 4095, 4096, 4097, 8192, 1 << 20));
+const offset = fc.oneof(integer(0, 20_000), oneOf(0, 4096, 8192, 12_288));
+const none = integer(0, 0);
+// As in native/binding/mapping_functions.cc, and two bits that are none.
+const options = flags([0, 1, 2], [4, 8, 16, 32, 64, 128, 256, 512, 1024, 1]);
+const mmapFlags = flags(
+  [MAP.SHARED, MAP.PRIVATE, MAP.SHARED | MAP.ANONYMOUS, MAP.PRIVATE | MAP.ANONYMOUS],
+  [MAP.NORESERVE, MAP.POPULATE, MAP.LOCKED, MAP.HUGETLB, MAP.SHARED_VALIDATE, MAP.FIXED, 0x100],
+);
+
+/** What each export expects. An export that has no entry here is called with garbage only. */
+const expected: Record<string, fc.Arbitrary<Argument>[]> = {
+  mapFile: [
+    fc.oneof(path, fd, anyName),
+    options,
+    offset,
+    fc.oneof(none, size),
+    fc.oneof(none, none, size),
+  ],
+  mapAnonymous: [size, options],
+  bufferOf: [handle, offset, size],
+  lengthOf: [handle],
+  isClosed: [handle],
+  faultsOf: [handle],
+  unmap: [handle],
+  prepareFlush: [handle, pairs],
+  runFlush: [job],
+  flushSync: [handle, offset, size],
+  createMemory: [anyName, size],
+  descriptorOf: [handle],
+  identify: [fd],
+  setCloseOnExec: [fd],
+  mmap: [size, integer(0, 7), mmapFlags, fd, oneOf(0, 4096, 1)],
+  munmap: [buffer],
+  msync: [fc.oneof(buffer, view), integer(0, 7)],
+  ftruncate: [fd, size],
+  configure: [garbage, garbage, size],
+  stats: [],
+  enableGuard: [oneOf(true, false)],
+  reinstallGuard: [],
+};
+
+interface Call {
+  name: string;
+  how: 'call' | 'apply' | 'new';
+  self: Argument;
+  args: Argument[];
+}
+/** Mostly what is expected, so that the call gets somewhere; the rest, or all of it, garbage. */
+function callOf(name: string): fc.Arbitrary<Call> {
+  const wrong = fc.array(garbage, { maxLength: 7 });
+  const right = (expected[name] ?? []).map((good) =>
+    fc.oneof({ weight: 9, arbitrary: good }, { weight: 1, arbitrary: garbage }),
+  );
+  return fc.record({
+    name: fc.constant(name),
+    how: fc.constantFrom('call', 'call', 'call', 'call', 'apply', 'new'),
+    self: garbage,
+    args: fc.oneof({ weight: 3, arbitrary: fc.tuple(...right) }, { weight: 1, arbitrary: wrong }),
+  });
+}
+const round = fc.tuple(
+  fc.array(fc.oneof(...names.map(callOf)), { minLength: 40, maxLength: 40 }),
+  fc.array(fc.tuple(buffer, fc.nat(), fc.boolean()), { maxLength: 10 }),
+);
+
+const KEPT = 24;
+function keep<T>(list: T[], item: T): void {
+  list.push(item);
+  if (list.length > KEPT) list.shift(); // left to the garbage collector
+}
+
+function sort(world: World, name: string, result: unknown, promises: Promise<unknown>[]): void {
+  if (result instanceof ArrayBuffer) keep(world.buffers, result);
+  else if (result instanceof Promise) promises.push(result);
+  else if (name === 'prepareFlush') keep(world.jobs, result as object);
+  else if (name === 'descriptorOf') keep(world.descriptors, result as number);
+  else if (['mapFile', 'mapAnonymous', 'createMemory'].includes(name)) {
+    keep(world.handles, result as object);
+  }
+}
+
+/** In the main thread errors are the package's own, or an argument's. */
+function acceptable(error: unknown): boolean {
+  if (error instanceof Hostile || !isMainThread) return true;
+  return error instanceof Error && typeof (error as { code?: unknown }).code === 'string';
+}
+
+async function run(
+  world: World,
+  seed: number,
+  calls: number,
+): Promise<Counts & { digest: string }> {
+  const counts: Counts = { calls: {}, returned: {} };
+  const digest = createHash('sha256');
+  const count = (of: Record<string, number>, name: string) => {
+    of[name] = (of[name] ?? 0) + 1;
+  };
+
+  const property = fc.asyncProperty(round, async ([some, touched]) => {
+    const promises: Promise<unknown>[] = [];
+    for (const { name, how, self, args } of some) {
+      digest.update(JSON.stringify([name, how, self.name, args.map((arg) => arg.name)]));
+      const made = args.map((arg) => arg.make(world));
+      count(counts.calls, name);
+      try {
+        const target = addon[name] as Export;
+        const result =
+          how === 'call'
+            ? target(...made)
+            : how === 'apply'
+              ? Reflect.apply(target, self.make(world), made)
+              : Reflect.construct(target, made);
+        // `new` gives an empty object where the function returns none.
+        if (how !== 'new') sort(world, name, result, promises);
+        count(counts.returned, name);
+      } catch (error) {
+        if (!acceptable(error)) throw error;
+      }
+    }
+    // Whatever the pages have become, they can be used.
+    for (const [argument, where, write] of touched) {
+      const memory = argument.make(world);
+      if (!(memory instanceof ArrayBuffer) || memory.byteLength === 0) continue;
+      const bytes = new Uint8Array(memory);
+      const at = where % bytes.length;
+      if (write) bytes[at] = 1;
+      if (bytes[at] === undefined) throw new Error('a byte inside a buffer is none');
+    }
+    for (const settled of await Promise.allSettled(promises)) {
+      if (settled.status === 'rejected' && !acceptable(settled.reason)) throw settled.reason;
+    }
+    await turn(); // finalizers
+  });
+  await fc.assert(property, { seed, numRuns: Math.ceil(calls / 40), endOnFailure: true });
+  return { ...counts, digest: digest.digest('hex') };
+}
+
+function makeWorld(directory: string): World {
+  mkdirSync(directory, { recursive: true });
+  const paths = ['some', 'pages', 'empty', 'missing'].map((name) => `${directory}/${name}`);
+  writeFileSync(paths[0] ?? '', 'some bytes');
+  writeFileSync(paths[1] ?? '', new Uint8Array(65_536));
+  writeFileSync(paths[2] ?? '', '');
+  const fds = [
+    openSync(paths[0] ?? '', 'r+'),
+    openSync(paths[1] ?? '', 'r+'),
+    openSync(paths[1] ?? '', 'r'),
+    openSync(paths[2] ?? '', 'a'),
+    openSync(directory, 'r'),
+    openSync('/dev/null', 'r+'),
+    openSync(paths[1] ?? '', 0o10000000), // O_PATH
+  ];
+  return { handles: [], jobs: [], buffers: [], fds, descriptors: [], paths };
+}
+
+/** Unmaps what is there. */
+function end(world: World): void {
+  for (const mapping of world.handles) call('unmap', mapping);
+  for (const memory of world.buffers) if (memory.byteLength > 0) call('munmap', memory);
+  world.handles.length = world.buffers.length = world.jobs.length = 0;
+}
+
+/** Makers of errors: none of them makes one. Each may be called in the middle of anything. */
+const makers: readonly ((world: World) => unknown)[] = [
+  () => new Error('made'),
+  () => undefined,
+  () => Symbol('made'),
+  () => {
+    throw new Hostile('made');
+  },
+  (world) => {
+    for (const mapping of world.handles.splice(0)) call('unmap', mapping);
+    return 5;
+  },
+  (world) => {
+    const [mapping] = world.handles;
+    return mapping === undefined ? null : call('bufferOf', mapping, 1e9, 1e9); // fails: calls the maker again
+  },
+];
+
+interface Task {
+  seed: number;
+  calls: number;
+  maker: number;
+}
+
+async function inWorker({ seed, calls, maker }: Task): Promise<void> {
+  const world = makeWorld(`worker-${maker}`);
+  // Before configure(): nobody makes errors, no buffer is small enough.
+  const before = await run(world, seed, calls / 4);
+  let depth = 0;
+  const make = () => {
+    if (depth > 20) return null;
+    depth++;
+    try {
+      return makers[maker]?.(world);
+    } finally {
+      depth--;
+    }
+  };
+  try {
+    call('configure', make, () => 1, 2 ** 20);
+    before.calls['configure'] = (before.calls['configure'] ?? 0) + 1;
+    before.returned['configure'] = (before.returned['configure'] ?? 0) + 1;
+  } catch {
+    // One of the calls before has configured it already, with who knows what.
+  }
+  const after = await run(world, seed + 1, calls);
+  try {
+    end(world);
+  } catch {
+    // As the maker pleases. What is left, the end of the worker gives back.
+  }
+  parentPort?.postMessage([before, after]);
+}
+
+async function inMain(): Promise<void> {
+  const seed = Number(process.env['MEMMAP_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
+  const calls = Number(process.env['MEMMAP_CALLS'] ?? 20_000);
+  console.log(`seed ${seed}`);
+
+  // The package configures the add-on; its first mapping installs the guard for good.
+  const { anonymous, stats } = await import('memmap');
+  anonymous(1).unmap();
+  const world = makeWorld('main');
+  const results = [await run(world, seed, calls * 0.7)];
+  end(world);
+  for (const maker of makers.keys()) {
+    const task: Task = { seed: seed + 2 + maker, calls: (calls * 0.3) / makers.length, maker };
+    const worker = new Worker(new URL(import.meta.url), { workerData: task });
+    results.push(
+      ...(await new Promise<typeof results>((resolve, reject) => {
+        let counts: typeof results = [];
+        worker.once('message', (message) => {
+          counts = message as typeof results;
+        });
+        worker.once('error', reject);
+        worker.once('exit', (code) =>
+          code === 0 ? resolve(counts) : reject(new Error(`a worker ended with ${code}`)),
+        );
+      })),
+    );
+  }
+
+  const { faults } = stats();
+  // Collected once nothing refers to it, which takes some turns of the event loop.
+  for (let i = 0; i < 100 && (stats().regions > 0 || stats().descriptors > 0); i++) {
+    (globalThis as { gc?: () => void }).gc?.();
+    await turn();
+  }
+  for (const open of world.fds) closeSync(open);
+  const sum = (of: 'calls' | 'returned') => {
+    const total: Record<string, number> = {};
+    for (const result of results) {
+      for (const [name, n] of Object.entries(result[of])) total[name] = (total[name] ?? 0) + n;
+    }
+    return total;
+  };
+  const report: Report = {
+    exports: names,
+    others: Object.keys(addon).filter((name) => !names.includes(name)),
+    calls: sum('calls'),
+    returned: sum('returned'),
+    digest: results.map((result) => result.digest).join(' '),
+    faults,
+    left: stats(),
+  };
+  console.log(JSON.stringify(report));
+}
+
+await (isMainThread ? inMain() : inWorker(workerData as Task));
