@@ -1,13 +1,8 @@
 export type { Fault, StateCode, SystemError } from './errors.js';
 export { type Stats, setGuard, stats } from './guard.js';
-export {
-  type AnonymousOptions,
-  anonymous,
-  type File,
-  type MapOptions,
-  Mapping,
-  map,
-  type PathLike,
-  type ViewClass,
-} from './mapping.js';
+export { anonymous, map } from './map.js';
+export type { AnonymousOptions, File, MapOptions, PathLike } from './map-options.js';
+export { Mapping } from './mapping.js';
+export type { Usage } from './native.js';
 export { inherited, SharedMemory, share } from './shared-memory.js';
+export type { ViewClass } from './views.js';

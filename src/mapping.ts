@@ -1,169 +1,27 @@
-// map(), anonymous() and Mapping: files and memory as buffers.
+// Mapping: a range of a file, or of memory, as buffers.
 import { Buffer } from 'node:buffer';
-import type { FileHandle } from 'node:fs/promises';
-import { fileURLToPath } from 'node:url';
 import { closedError, type Fault, invalidType, outOfRange, stateError } from './errors.js';
-import { type Handle, maxBuffer, native } from './native.js';
+import { ACCESS } from './map-options.js';
+import { type Handle, maxBuffer, native, type Usage } from './native.js';
+import { adviceNumber, PROTECTION, PROTECTIONS } from './page-options.js';
 import * as validate from './validate.js';
-import { checkAlignment, elementSize, makeView, type ViewClass } from './views.js';
-
-export type { ViewClass } from './views.js';
-
-export type PathLike = string | URL | Buffer;
-/** A path, a descriptor, or an open FileHandle. */
-export type File = PathLike | number | FileHandle;
-
-export interface MapOptions {
-  /**
-   * - `'read'` (default): shared, to be read only
-   * - `'write'`: shared; what is written is seen by everybody who maps the file, and reaches it
-   * - `'copy'`: private; what is written is seen here only, and never reaches the file
-   */
-  access?: 'read' | 'write' | 'copy';
-  /** Of the first byte in the file, in bytes: any, aligned or not. Default 0. */
-  offset?: number;
-  /** Bytes. Default, and 0: to the end of the file. With `'write'` a shorter file is extended. */
-  length?: number;
-  /** Makes a missing file. Needs `'write'` and a length. */
-  create?: boolean;
-  /** Extends a file without allocating its blocks: a full disk is then met later, as a fault. */
-  sparse?: boolean;
-  /** Bytes of address space to keep for growth in place, at least `length`. Costs no memory. */
-  reserve?: number;
-  /** How it will be read (madvise(2)): `'random'` turns read-ahead off. Default `'normal'`. */
-  advice?: 'normal' | 'random' | 'sequential';
-  /** Brings all pages in before `map()` returns. */
-  populate?: boolean;
-  /** Keeps all pages in memory (mlock(2)). */
-  lock?: boolean;
-  /** Asks for huge pages: where the file is of hugetlbfs it has them, elsewhere it is a wish. */
-  hugePages?: boolean;
-}
-
-export interface AnonymousOptions {
-  /** Shared with children of a real fork(2), and the kind on which one can wait. Default true. */
-  shared?: boolean;
-  populate?: boolean;
-  lock?: boolean;
-  /** From the machine's reserve of huge pages (MAP_HUGETLB). `ENOMEM` where it has none left. */
-  hugePages?: boolean;
-}
-
-const ACCESS = ['read', 'write', 'copy'] as const;
-const ADVICE = ['normal', 'random', 'sequential'] as const;
-// As in native/binding/mapping_functions.cc.
-const CREATE = 1 << 2;
-const SPARSE = 1 << 3;
-const POPULATE = 1 << 4;
-const LOCK = 1 << 5;
-const HUGE_PAGES = 1 << 6;
-const SHARED = 1 << 7;
-const ADVICE_SHIFT = 8;
+import { asView, checkAlignment, elementSize, makeView, type ViewClass } from './views.js';
 
 const internal = Symbol('memmap.internal');
 /** For the modules of this package: a mapping's handle, and a Mapping (or a subclass) from a handle. */
 export let handleOf: (mapping: Mapping) => Handle;
 export const constructorKey: symbol = internal;
 
-function memoryFlags(options: Partial<AnonymousOptions>): number {
-  return (
-    (validate.boolean('options.populate', options.populate) ? POPULATE : 0) |
-    (validate.boolean('options.lock', options.lock) ? LOCK : 0) |
-    (validate.boolean('options.hugePages', options.hugePages) ? HUGE_PAGES : 0)
-  );
-}
-
-function fileArgument(file: unknown): string | Uint8Array | number {
-  if (typeof file === 'string') return validate.string('file', file);
-  if (typeof file === 'number') return validate.descriptor('file', file);
-  if (file instanceof URL) return validate.string('file', fileURLToPath(file));
-  if (Buffer.isBuffer(file)) {
-    if (file.includes(0)) throw invalidType('file', 'a path without null bytes', file);
-    return file;
-  }
-  // Also a number: the descriptor of a FileHandle, -1 once it is closed.
-  const fd = (file as { fd?: unknown } | null | undefined)?.fd;
-  if (typeof file === 'object' && typeof fd === 'number') return validate.descriptor('file', fd);
-  throw invalidType('file', 'a path, a file: URL, a descriptor or a FileHandle', file);
-}
-
-/**
- * Maps a file: its bytes as memory.
- *
- * The mapping opens the file for itself: a descriptor that is passed in stays the caller's, who may close
- * it at once. It ends with `unmap()` (or `using`), or when it and all its buffers have been collected.
- *
- * Not promised: that the file is still as long as it was. Another process may cut it; pages past its new
- * end are then replaced by private zero pages, the mapping records a fault, and flushing it rejects.
- *
- * @throws TypeError `ERR_INVALID_ARG_TYPE`, RangeError `ERR_OUT_OF_RANGE`: a wrong argument; or with
- *   `'read'` and `'copy'` a range that goes past the end of the file.
- * @throws Error with `code`, `errno`, `syscall` and `path`: `ENOENT`, `EACCES`, `EISDIR`, `ENODEV` (not
- *   a regular file), `ENOSPC` (extending it), `ENOMEM` (addresses or areas), `EMFILE`, ...
- * @example
- * using mapping = map('data.bin');
- * console.log(mapping.bytes.toString('latin1', 0, 16));
- */
-export function map(file: File, options?: MapOptions): Mapping {
-  const target = fileArgument(file);
-  const given = validate.options(options);
-  const access =
-    given.access === undefined
-      ? 0
-      : ACCESS.indexOf(validate.oneOf('options.access', given.access, ACCESS));
-  const advice =
-    given.advice === undefined
-      ? 0
-      : ADVICE.indexOf(validate.oneOf('options.advice', given.advice, ADVICE));
-  const offset = validate.optionalInteger('options.offset', given.offset) ?? 0;
-  const length =
-    validate.optionalInteger('options.length', given.length, 0, Number.MAX_SAFE_INTEGER - offset) ??
-    0;
-  const reserve = validate.optionalInteger('options.reserve', given.reserve, length) ?? 0;
-  const create = validate.boolean('options.create', given.create);
-  if (create && (access !== 1 || length === 0)) {
-    throw invalidType('options.create', "used with access 'write' and a length", options);
-  }
-  const flags =
-    access |
-    (create ? CREATE : 0) |
-    (validate.boolean('options.sparse', given.sparse) ? SPARSE : 0) |
-    memoryFlags(given) |
-    (advice << ADVICE_SHIFT);
-  return new Mapping(
-    internal,
-    native.mapFile(target, flags, offset, length, reserve),
-    access,
-    offset,
-  );
-}
-
-/**
- * Memory without a file (MAP_ANONYMOUS), zeroed. Shared memory is seen by children of a real fork(2);
- * for programs started by `child_process` use `SharedMemory`.
- *
- * @param length bytes, at least 1
- * @throws TypeError `ERR_INVALID_ARG_TYPE`, RangeError `ERR_OUT_OF_RANGE`.
- * @throws Error `ENOMEM`; `EAGAIN` or `EPERM` with `lock` beyond the limit.
- * @example
- * using scratch = anonymous(1 << 20, { shared: false });
- */
-export function anonymous(length: number, options?: AnonymousOptions): Mapping {
-  validate.integer('length', length, 1);
-  const given = validate.options(options);
-  const shared = given.shared === undefined || validate.boolean('options.shared', given.shared);
-  const handle = native.mapAnonymous(length, memoryFlags(given) | (shared ? SHARED : 0));
-  return new Mapping(internal, handle, shared ? 1 : 2, 0);
-}
-
 /** A range of a file, or of memory, that is mapped. Made by `map()` and `anonymous()`. */
 export class Mapping implements Disposable, AsyncDisposable {
   readonly #handle: Handle;
-  readonly #access: number;
-  readonly #offset: number;
-  readonly #length: number;
+  #offset = 0;
+  #length = 0;
+  /** Other threads may have changed offset and length since we looked. */
+  #shared = false;
   #buffer: ArrayBuffer | undefined;
   #bytes: Buffer | undefined;
+  #sharedBuffer: WeakRef<SharedArrayBuffer> | undefined;
   /** Settles when every flush so far has: they run in order. */
   #flushed: Promise<void> = Promise.resolve();
 
@@ -172,26 +30,32 @@ export class Mapping implements Disposable, AsyncDisposable {
   }
 
   /** @internal */
-  constructor(key: symbol, handle: Handle, access: number, offset: number) {
+  constructor(key: symbol, handle: Handle) {
     if (key !== internal) throw invalidType('mapping', 'made by map() or anonymous()', key);
     this.#handle = handle;
-    this.#access = access;
-    this.#offset = offset;
-    this.#length = native.lengthOf(handle);
+    this.#look();
+  }
+
+  /** Takes offset and length over from the add-on, which knows what other threads did. */
+  #look(): void {
+    this.#offset = native.offsetOf(this.#handle);
+    this.#length = native.lengthOf(this.#handle);
   }
 
   /** Bytes. */
   get length(): number {
+    if (this.#shared) this.#look();
     return this.#length;
   }
 
   /** Of the first byte in the file, in bytes. */
   get offset(): number {
+    if (this.#shared) this.#look();
     return this.#offset;
   }
 
   get access(): 'read' | 'write' | 'copy' {
-    return ACCESS[this.#access]!;
+    return ACCESS[native.accessOf(this.#handle)]!;
   }
 
   get closed(): boolean {
@@ -221,8 +85,9 @@ export class Mapping implements Disposable, AsyncDisposable {
   get buffer(): ArrayBuffer {
     if (this.closed) throw closedError();
     // A buffer that was transferred has no bytes any more.
-    if (this.#buffer === undefined || this.#buffer.byteLength !== this.#length) {
-      this.#buffer = this.#expose(0, this.#length);
+    const length = this.length;
+    if (this.#buffer === undefined || this.#buffer.byteLength !== length) {
+      this.#buffer = this.#expose(0, length);
     }
     return this.#buffer;
   }
@@ -259,8 +124,9 @@ export class Mapping implements Disposable, AsyncDisposable {
    */
   view<T extends ViewClass>(type: T, byteOffset = 0, length?: number): InstanceType<T> {
     const size = elementSize(type);
-    validate.integer('byteOffset', byteOffset, 0, this.#length);
-    const rest = this.#length - byteOffset;
+    const total = this.length;
+    validate.integer('byteOffset', byteOffset, 0, total);
+    const rest = total - byteOffset;
     validate.optionalInteger('length', length, 0, Math.floor(rest / size));
     if (length === undefined && rest % size !== 0) {
       throw outOfRange('byteOffset', `a multiple of ${size} before the end`, byteOffset);
@@ -269,6 +135,78 @@ export class Mapping implements Disposable, AsyncDisposable {
     if (this.closed) throw closedError();
     const count = length ?? rest / size;
     return makeView(type, this.#expose(byteOffset, count * size), count);
+  }
+
+  /**
+   * Successive windows over the whole mapping, each of `elements` elements but for the last. V8 is slow
+   * past index 2^31 of one typed array; this is not. A window is a `view()`, and each step makes one.
+   *
+   * @throws as `view()`; RangeError `ERR_OUT_OF_RANGE` where the mapping is not a whole number of elements.
+   * @example
+   * for (const { view, byteOffset } of mapping.windows(Float64Array, 1 << 20)) sum(view, byteOffset);
+   */
+  windows<T extends ViewClass>(
+    type: T,
+    elements: number,
+  ): Iterable<{ view: InstanceType<T>; byteOffset: number }> {
+    const size = elementSize(type);
+    validate.integer('elements', elements, 1, Math.floor(Number.MAX_SAFE_INTEGER / size));
+    const total = this.length;
+    if (total % size !== 0) throw outOfRange('type', `of a size that divides ${total} bytes`, type);
+    checkAlignment(size, this.offset, 0);
+    if (this.closed) throw closedError();
+    return this.#windows(type, elements, size, total);
+  }
+
+  *#windows<T extends ViewClass>(
+    type: T,
+    elements: number,
+    size: number,
+    total: number,
+  ): Generator<{ view: InstanceType<T>; byteOffset: number }> {
+    for (let byteOffset = 0; byteOffset < total; byteOffset += elements * size) {
+      const count = Math.min(elements, (total - byteOffset) / size);
+      yield { view: this.view(type, byteOffset, count), byteOffset };
+    }
+  }
+
+  /**
+   * The whole mapping, for workers: post it, and every thread sees the same memory. It survives this
+   * object, and is not detached by `unmap()`: what is read through it afterwards is zero, what is written
+   * is gone. While one is alive, `resize()` stays within the reserve.
+   *
+   * @throws Error `ERR_FEATURE_UNAVAILABLE` where the runtime cannot make one (Deno, and Node 22 to 26
+   *   before 22.23, 24.21 and 26.10), or not so large; `ERR_MAPPING_CLOSED`.
+   * @throws RangeError `ERR_OUT_OF_RANGE`: a mapping of zero bytes.
+   * @example
+   * worker.postMessage(mapping.sharedBuffer);
+   * // there: const cells = new Int32Array(sharedBuffer); or Mapping.from(sharedBuffer)
+   */
+  get sharedBuffer(): SharedArrayBuffer {
+    if (this.closed) throw closedError();
+    let shared = this.#sharedBuffer?.deref();
+    if (shared === undefined || shared.byteLength !== this.length) {
+      shared = native.sharedBufferOf(this.#handle);
+      this.#sharedBuffer = new WeakRef(shared);
+      this.#shared = true;
+    }
+    return shared;
+  }
+
+  /**
+   * The mapping behind a `sharedBuffer` that came from another thread: the same memory, the same file. Its
+   * `unmap()` ends this object and its buffers; the mapping ends where it was made.
+   *
+   * @throws TypeError `ERR_INVALID_ARG_TYPE`: not a sharedBuffer of this package; Error
+   *   `ERR_MAPPING_CLOSED`.
+   */
+  static from(shared: SharedArrayBuffer): Mapping {
+    if (!(shared instanceof SharedArrayBuffer)) {
+      throw invalidType('shared', 'a SharedArrayBuffer of a mapping', shared);
+    }
+    const mapping = new Mapping(internal, native.mappingBehind(asView(shared)));
+    mapping.#shared = true;
+    return mapping;
   }
 
   /**
@@ -298,9 +236,9 @@ export class Mapping implements Disposable, AsyncDisposable {
     where?: number | Iterable<readonly [offset: number, length: number]>,
     length?: number,
   ): Promise<void> {
-    const job = this.#withFaults(() =>
-      native.prepareFlush(this.#handle, this.#ranges(where, length)),
-    );
+    const whole = where === undefined && length === undefined;
+    const ranges = whole ? undefined : validate.ranges(this.length, where, length);
+    const job = this.#withFaults(() => native.prepareFlush(this.#handle, ranges));
     const run = (): Promise<void> => native.runFlush(job);
     const done = this.#flushed.then(run);
     this.#flushed = done.catch(() => {});
@@ -309,27 +247,12 @@ export class Mapping implements Disposable, AsyncDisposable {
 
   /** As `flush()`, but waits, and throws what that would reject with. */
   flushSync(offset?: number, length?: number): void {
-    const [from, bytes] = validate.range(this.#length, offset, length);
+    if (offset === undefined && length === undefined) {
+      this.#withFaults(() => native.flushSync(this.#handle));
+      return;
+    }
+    const [from, bytes] = validate.range(this.length, offset, length);
     this.#withFaults(() => native.flushSync(this.#handle, from, bytes));
-  }
-
-  #ranges(
-    where: number | Iterable<readonly [offset: number, length: number]> | undefined,
-    length: number | undefined,
-  ): number[] {
-    if (typeof where !== 'object' || where === null) {
-      return validate.range(this.#length, where, length);
-    }
-    if (typeof where[Symbol.iterator] !== 'function') {
-      throw invalidType('ranges', 'a number or an iterable of [offset, length]', where);
-    }
-    const flat: number[] = [];
-    for (const range of where) {
-      if (!Array.isArray(range)) throw invalidType('range', '[offset, length]', range);
-      validate.integer('length', range[1]);
-      flat.push(...validate.range(this.#length, range[0], range[1]));
-    }
-    return flat;
   }
 
   #withFaults<T>(call: () => T): T {
@@ -341,6 +264,122 @@ export class Mapping implements Disposable, AsyncDisposable {
       }
       throw error;
     }
+  }
+
+  /**
+   * Sets the length of the file and of the mapping. Longer: blocks are allocated (unless the mapping is
+   * `sparse`), and within the `reserve` no address changes: older buffers keep their length, `buffer` is
+   * a new and longer one. Beyond the reserve, and when it gets shorter, every buffer is detached.
+   *
+   * @param length bytes
+   * @throws RangeError `ERR_OUT_OF_RANGE`: the file goes on past the end of the mapping (nothing outside
+   *   the window is ever cut); or beyond the reserve while a `sharedBuffer` is alive.
+   * @throws Error `ERR_MAPPING_ACCESS` unless the mapping is `'write'` and of a file; `ENOSPC`, `EFBIG`,
+   *   `EDQUOT`, `ENOMEM`, `EPERM` (sealed): nothing has changed then.
+   */
+  resize(length: number): void {
+    validate.integer('length', length, 0, Number.MAX_SAFE_INTEGER - this.offset);
+    native.resize(this.#handle, length);
+    this.#look();
+  }
+
+  /**
+   * Moves the window: the same buffers, the same addresses, over another part of the file, in one step
+   * for every thread. Pages left behind are the file's: a `flush()` without a range covers every window
+   * since the last one. Faults stay recorded.
+   *
+   * @param offset in the file, in bytes: equal to the present one modulo the page size, and not past the
+   *   end of the file
+   * @returns how many bytes of the window lie before the end of the file; the others fault when touched
+   * @throws RangeError `ERR_OUT_OF_RANGE`; Error `ERR_MAPPING_ACCESS` for a `'copy'`,
+   *   `ERR_MAPPING_CLOSED`.
+   * @example
+   * const window = map('huge.bin', { length: 64 << 20 });
+   * const bytes = window.bytes;
+   * for (let at = 0; at < size; at += 64 << 20) sum(bytes.subarray(0, window.slide(at)));
+   */
+  slide(offset: number): number {
+    validate.integer('offset', offset, 0, Number.MAX_SAFE_INTEGER - this.length);
+    const bytes = native.slide(this.#handle, offset);
+    this.#offset = offset;
+    return bytes;
+  }
+
+  /**
+   * Looks at the file again: a file that others made longer makes the mapping longer, up to its
+   * `reserve`, and pages that faulted are put back on the file. Never changes the file.
+   *
+   * What was written to faulted pages before is gone; `faults` still tells.
+   *
+   * @returns the bytes of the mapping that lie before the end of the file
+   * @throws Error `ERR_MAPPING_CLOSED`, `ENOMEM`.
+   * @example
+   * const log = map('app.log', { reserve: 1 << 30 });
+   * const end = log.refresh(); // again and again
+   */
+  refresh(): number {
+    const bytes = native.refresh(this.#handle);
+    this.#look();
+    return bytes;
+  }
+
+  /**
+   * Advice for a range, by the lower-case name of madvise(2): `'willneed'`, `'dontneed'`, `'cold'`...
+   * `'normal'`, `'random'` and `'sequential'` for the whole mapping outlive `resize()` and `slide()`.
+   *
+   * @throws TypeError `ERR_INVALID_ARG_TYPE`: unknown advice; RangeError `ERR_OUT_OF_RANGE`; Error of
+   *   the kernel (see `madvise` in memmap/posix), `ERR_MAPPING_CLOSED`.
+   */
+  advise(advice: string, offset?: number, length?: number): void {
+    native.advise(
+      this.#handle,
+      adviceNumber(advice),
+      ...validate.range(this.length, offset, length),
+    );
+  }
+
+  /**
+   * Reads a range in, on a pool thread; resolves when it is in memory, as far as it fits. Of pages past
+   * the end of the file nothing is said.
+   */
+  async prefetch(offset?: number, length?: number): Promise<void> {
+    await native.prefetch(this.#handle, ...validate.range(this.length, offset, length));
+  }
+
+  /** Keeps a range in memory (mlock(2)). `ENOMEM`, `EPERM` or `EAGAIN` beyond the limit. */
+  lock(offset?: number, length?: number): void {
+    native.lock(this.#handle, ...validate.range(this.length, offset, length));
+  }
+
+  /** Takes `lock()` back (munlock(2)). */
+  unlock(offset?: number, length?: number): void {
+    native.unlock(this.#handle, ...validate.range(this.length, offset, length));
+  }
+
+  /**
+   * Changes what may be done with the pages of a range (mprotect(2)). What is not allowed then is survived
+   * by the guard, and recorded as a fault. `refresh()` brings faulted pages back with the protection
+   * that the whole mapping has.
+   *
+   * @throws Error `EACCES`: `'write'` for a mapping whose access is `'read'`.
+   */
+  protect(access: 'none' | 'read' | 'write', offset?: number, length?: number): void {
+    const prot = PROTECTION[validate.oneOf('access', access, PROTECTIONS)];
+    native.protect(this.#handle, prot, ...validate.range(this.length, offset, length));
+  }
+
+  /** Which pages of a range are in memory (mincore(2)): one byte for each page, 1 is resident. */
+  residency(
+    offset?: number,
+    length?: number,
+  ): { pages: number; resident: number; map: Uint8Array } {
+    const map = native.residency(this.#handle, ...validate.range(this.length, offset, length));
+    return { pages: map.length, resident: map.reduce((sum, page) => sum + page, 0), map };
+  }
+
+  /** What the mapping takes in memory, in bytes. Reads /proc/self/smaps: not for a hot path. */
+  usage(): Usage {
+    return native.usage(this.#handle);
   }
 
   /**

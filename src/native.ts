@@ -15,6 +15,20 @@ export interface FlushJob {
   readonly [brand]: 'flush';
 }
 
+/** Bytes of memory that a mapping takes, as /proc/self/smaps counts them. */
+export interface Usage {
+  /** Address space. */
+  size: number;
+  /** In memory and in this process's page tables. */
+  rss: number;
+  /** `rss`, with pages that several processes have counted in proportion. */
+  pss: number;
+  sharedClean: number;
+  sharedDirty: number;
+  privateClean: number;
+  privateDirty: number;
+}
+
 export interface Native {
   configure(
     makeError: typeof nativeError,
@@ -30,20 +44,38 @@ export interface Native {
   ): Handle;
   mapAnonymous(length: number, options: number): Handle;
   bufferOf(handle: Handle, byteOffset: number, byteLength: number): ArrayBuffer;
+  sharedBufferOf(handle: Handle): SharedArrayBuffer;
+  /** Takes a view: Node-API does not see a SharedArrayBuffer itself. */
+  mappingBehind(view: Uint8Array): Handle;
+  accessOf(handle: Handle): number;
+  offsetOf(handle: Handle): number;
   lengthOf(handle: Handle): number;
   isClosed(handle: Handle): boolean;
   faultsOf(handle: Handle): Fault[];
   unmap(handle: Handle): void;
-  prepareFlush(handle: Handle, ranges: number[]): FlushJob;
+  /** Without ranges: all of it, and all windows that slides left behind. */
+  prepareFlush(handle: Handle, ranges?: number[]): FlushJob;
   runFlush(job: FlushJob): Promise<void>;
-  flushSync(handle: Handle, offset: number, length: number): void;
+  flushSync(handle: Handle, offset?: number, length?: number): void;
+  resize(handle: Handle, length: number): void;
+  slide(handle: Handle, offset: number): number;
+  refresh(handle: Handle): number;
+  /** A part of a mapping, or what a buffer covers. */
+  advise(target: Handle | object, advice: number, offset?: number, length?: number): void;
+  protect(target: Handle | object, prot: number, offset?: number, length?: number): void;
+  sync(region: object, flags: number): void;
+  lock(target: Handle | object, offset?: number, length?: number): void;
+  unlock(target: Handle | object, offset?: number, length?: number): void;
+  residency(target: Handle | object, offset?: number, length?: number): Uint8Array;
+  prefetch(handle: Handle, offset: number, length: number): Promise<void>;
+  usage(handle: Handle): Usage;
   createMemory(name: string, length: number): Handle;
   descriptorOf(handle: Handle): number;
   identify(fd: number): { device: string; inode: string; size: number };
   setCloseOnExec(fd: number): void;
   mmap(length: number, prot: number, flags: number, fd: number, offset: number): ArrayBuffer;
   munmap(buffer: ArrayBuffer): void;
-  msync(region: object, flags: number): void;
+  mremap(buffer: ArrayBuffer, newLength: number): ArrayBuffer;
   ftruncate(fd: number, length: number): void;
   stats(): {
     regions: number;

@@ -3,6 +3,7 @@
 import { invalidType, outOfRange } from './errors.js';
 import { native } from './native.js';
 import * as validate from './validate.js';
+import { asView } from './views.js';
 
 function constant(name: string): number {
   const value = native.constants[name];
@@ -42,6 +43,32 @@ export enum MS {
   SYNC = constant('MS_SYNC'),
 }
 
+/** Advice of madvise(2). The pages that fail on every access (HWPOISON and its like) are left out. */
+export enum MADV {
+  NORMAL = constant('MADV_NORMAL'),
+  RANDOM = constant('MADV_RANDOM'),
+  SEQUENTIAL = constant('MADV_SEQUENTIAL'),
+  WILLNEED = constant('MADV_WILLNEED'),
+  DONTNEED = constant('MADV_DONTNEED'),
+  FREE = constant('MADV_FREE'),
+  REMOVE = constant('MADV_REMOVE'),
+  DONTFORK = constant('MADV_DONTFORK'),
+  DOFORK = constant('MADV_DOFORK'),
+  MERGEABLE = constant('MADV_MERGEABLE'),
+  UNMERGEABLE = constant('MADV_UNMERGEABLE'),
+  HUGEPAGE = constant('MADV_HUGEPAGE'),
+  NOHUGEPAGE = constant('MADV_NOHUGEPAGE'),
+  DONTDUMP = constant('MADV_DONTDUMP'),
+  DODUMP = constant('MADV_DODUMP'),
+  WIPEONFORK = constant('MADV_WIPEONFORK'),
+  KEEPONFORK = constant('MADV_KEEPONFORK'),
+  COLD = constant('MADV_COLD'),
+  PAGEOUT = constant('MADV_PAGEOUT'),
+  POPULATE_READ = constant('MADV_POPULATE_READ'),
+  POPULATE_WRITE = constant('MADV_POPULATE_WRITE'),
+  COLLAPSE = constant('MADV_COLLAPSE'),
+}
+
 export const PROT_NONE: PROT.NONE = PROT.NONE;
 export const PROT_READ: PROT.READ = PROT.READ;
 export const PROT_WRITE: PROT.WRITE = PROT.WRITE;
@@ -62,6 +89,28 @@ export const MAP_SYNC: MAP.SYNC = MAP.SYNC;
 export const MS_ASYNC: MS.ASYNC = MS.ASYNC;
 export const MS_INVALIDATE: MS.INVALIDATE = MS.INVALIDATE;
 export const MS_SYNC: MS.SYNC = MS.SYNC;
+export const MADV_NORMAL: MADV.NORMAL = MADV.NORMAL;
+export const MADV_RANDOM: MADV.RANDOM = MADV.RANDOM;
+export const MADV_SEQUENTIAL: MADV.SEQUENTIAL = MADV.SEQUENTIAL;
+export const MADV_WILLNEED: MADV.WILLNEED = MADV.WILLNEED;
+export const MADV_DONTNEED: MADV.DONTNEED = MADV.DONTNEED;
+export const MADV_FREE: MADV.FREE = MADV.FREE;
+export const MADV_REMOVE: MADV.REMOVE = MADV.REMOVE;
+export const MADV_DONTFORK: MADV.DONTFORK = MADV.DONTFORK;
+export const MADV_DOFORK: MADV.DOFORK = MADV.DOFORK;
+export const MADV_MERGEABLE: MADV.MERGEABLE = MADV.MERGEABLE;
+export const MADV_UNMERGEABLE: MADV.UNMERGEABLE = MADV.UNMERGEABLE;
+export const MADV_HUGEPAGE: MADV.HUGEPAGE = MADV.HUGEPAGE;
+export const MADV_NOHUGEPAGE: MADV.NOHUGEPAGE = MADV.NOHUGEPAGE;
+export const MADV_DONTDUMP: MADV.DONTDUMP = MADV.DONTDUMP;
+export const MADV_DODUMP: MADV.DODUMP = MADV.DODUMP;
+export const MADV_WIPEONFORK: MADV.WIPEONFORK = MADV.WIPEONFORK;
+export const MADV_KEEPONFORK: MADV.KEEPONFORK = MADV.KEEPONFORK;
+export const MADV_COLD: MADV.COLD = MADV.COLD;
+export const MADV_PAGEOUT: MADV.PAGEOUT = MADV.PAGEOUT;
+export const MADV_POPULATE_READ: MADV.POPULATE_READ = MADV.POPULATE_READ;
+export const MADV_POPULATE_WRITE: MADV.POPULATE_WRITE = MADV.POPULATE_WRITE;
+export const MADV_COLLAPSE: MADV.COLLAPSE = MADV.COLLAPSE;
 
 /** Bytes of a page, as sysconf(_SC_PAGESIZE) reports them. */
 export const PAGE_SIZE: number = constant('PAGE_SIZE');
@@ -71,11 +120,19 @@ export type Region = ArrayBuffer | SharedArrayBuffer | ArrayBufferView;
 
 const MAX_INT = 0x7fffffff;
 
-function region(value: unknown): object {
-  const isBuffer =
-    value instanceof ArrayBuffer || value instanceof SharedArrayBuffer || ArrayBuffer.isView(value);
-  if (!isBuffer) throw invalidType('region', 'a buffer that this package made', value);
-  return value as object;
+/** What the add-on takes: a view of a SharedArrayBuffer in its place. */
+function target(value: unknown): object {
+  if (value instanceof SharedArrayBuffer) return asView(value);
+  if (value instanceof ArrayBuffer || ArrayBuffer.isView(value)) return value;
+  throw invalidType('region', 'a buffer that this package made', value);
+}
+
+function protection(prot: unknown): number {
+  validate.integer('prot', prot, 0, MAX_INT);
+  if (((prot as number) & ~(PROT.READ | PROT.WRITE | PROT.EXEC)) !== 0) {
+    throw outOfRange('prot', 'PROT.NONE, or PROT.READ, WRITE and EXEC joined by |', prot);
+  }
+  return prot as number;
 }
 
 /**
@@ -111,10 +168,7 @@ export function mmap(
   offset: number = 0,
 ): ArrayBuffer {
   validate.integer('length', length);
-  validate.integer('prot', prot, 0, MAX_INT);
-  if ((prot & ~(PROT.READ | PROT.WRITE | PROT.EXEC)) !== 0) {
-    throw outOfRange('prot', 'PROT.NONE, or PROT.READ, WRITE and EXEC joined by |', prot);
-  }
+  protection(prot);
   validate.integer('flags', flags, -MAX_INT - 1, 0xffffffff);
   validate.integer('fd', fd, -1, MAX_INT);
   validate.integer('offset', offset);
@@ -158,10 +212,10 @@ export function munmap(buffer: ArrayBuffer): void {
  * new Uint8Array(buffer).fill(1);
  * msync(buffer, MS.SYNC);
  */
-export function msync(region_: Region, flags: MS): void {
-  region(region_);
+export function msync(region: Region, flags: MS): void {
+  const bytes = target(region);
   validate.integer('flags', flags, -MAX_INT - 1, MAX_INT);
-  native.msync(region_, flags);
+  native.sync(bytes, flags);
 }
 
 /**
@@ -176,4 +230,77 @@ export function msync(region_: Region, flags: MS): void {
  */
 export function ftruncate(fd: number, length: number): void {
   native.ftruncate(validate.descriptor('fd', fd), validate.integer('length', length));
+}
+
+/**
+ * Tells the kernel how memory will be used, or changes what it does with it: madvise(2).
+ *
+ * `DONTNEED`, `FREE` and `REMOVE` throw contents away: of the whole pages that the region touches.
+ *
+ * @throws TypeError `ERR_INVALID_ARG_TYPE`, RangeError `ERR_OUT_OF_RANGE` (advice that makes pages
+ *   unusable), Error `ERR_MAPPING_CLOSED`.
+ * @throws Error `EINVAL`: unknown advice, or not for this kind of memory (`FREE` and `WIPEONFORK` are for
+ *   private anonymous memory, `DONTNEED` and `REMOVE` not for locked memory); `EACCES`, `EAGAIN`,
+ *   `EIO`, `ENOMEM`, `EPERM`.
+ * @example
+ * madvise(buffer, MADV.RANDOM); // no read-ahead
+ */
+export function madvise(region: Region, advice: MADV): void {
+  const bytes = target(region);
+  native.advise(bytes, validate.integer('advice', advice, -MAX_INT - 1, MAX_INT));
+}
+
+/**
+ * Changes what may be done with pages: mprotect(2). What is not allowed afterwards is survived by the guard
+ * and recorded as a fault.
+ *
+ * @throws Error `EACCES`: write access to a shared mapping of a descriptor that was not open for writing;
+ *   `ENOMEM`; `ERR_MAPPING_CLOSED`.
+ * @example
+ * mprotect(buffer, PROT.READ);
+ */
+export function mprotect(region: Region, prot: PROT): void {
+  const bytes = target(region);
+  native.protect(bytes, protection(prot));
+}
+
+/**
+ * Brings pages into memory and keeps them there: mlock(2). Locks do not nest.
+ *
+ * @throws Error `ENOMEM` or `EPERM`: beyond the limit (`RLIMIT_MEMLOCK`), or pages past the end of the
+ *   file; `EAGAIN`; `ERR_MAPPING_CLOSED`.
+ */
+export function mlock(region: Region): void {
+  native.lock(target(region));
+}
+
+/** Takes `mlock()` back, whatever the number of its calls: munlock(2). */
+export function munlock(region: Region): void {
+  native.unlock(target(region));
+}
+
+/**
+ * Which pages are in memory: mincore(2). One byte for each page: 1 is resident, 0 is not. True for a moment
+ * only, unless the pages are locked.
+ */
+export function mincore(region: Region): Uint8Array {
+  return native.residency(target(region));
+}
+
+/**
+ * The same pages with another length: mremap(2). The old buffer is detached, and the new one is elsewhere.
+ * Where the file or the shared memory is shorter than the new length, the pages behind it fault.
+ *
+ * @param buffer what `mmap()` returned; the buffer of a Mapping has `resize()`
+ * @param newLength bytes, at least 1
+ * @throws Error `EINVAL` (length 0), `ENOMEM`, `EAGAIN`; `ERR_FEATURE_UNAVAILABLE` beyond the
+ *   runtime's largest ArrayBuffer. The old buffer is as it was then.
+ * @example
+ * buffer = mremap(buffer, 2 * buffer.byteLength);
+ */
+export function mremap(buffer: ArrayBuffer, newLength: number): ArrayBuffer {
+  if (!(buffer instanceof ArrayBuffer)) {
+    throw invalidType('buffer', 'an ArrayBuffer that mmap() returned', buffer);
+  }
+  return native.mremap(buffer, validate.integer('newLength', newLength));
 }

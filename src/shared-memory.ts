@@ -22,8 +22,8 @@ export class SharedMemory extends Mapping {
   readonly #name: string | undefined;
 
   /** @internal */
-  constructor(key: symbol, handle: Handle, access: number, name: string | undefined) {
-    super(key, handle, access, 0);
+  constructor(key: symbol, handle: Handle, name: string | undefined) {
+    super(key, handle);
     this.#name = name;
   }
 
@@ -52,7 +52,7 @@ export class SharedMemory extends Mapping {
     validate.integer('length', length, 1);
     const { name } = validate.options(options);
     if (name !== undefined) validate.string('options.name', name);
-    return new SharedMemory(constructorKey, native.createMemory(name ?? 'memmap', length), 1, name);
+    return new SharedMemory(constructorKey, native.createMemory(name ?? 'memmap', length), name);
   }
 }
 
@@ -176,12 +176,7 @@ function open(name: string, access: number): SharedMemory {
         : `Descriptor ${segment.fd} is not the memory that the parent shared as '${name}'`,
     );
   }
-  return new SharedMemory(
-    constructorKey,
-    native.mapFile(segment.fd, access, 0, 0, 0),
-    access,
-    name,
-  );
+  return new SharedMemory(constructorKey, native.mapFile(segment.fd, access, 0, 0, 0), name);
 }
 
 /**

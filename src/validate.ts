@@ -68,3 +68,19 @@ export function range(
   const from = integer('offset', offset, 0, total);
   return [from, length === undefined ? total - from : integer('length', length, 0, total - from)];
 }
+
+/** One range, or an iterable of them, as flat numbers. */
+export function ranges(total: number, where: unknown, length: unknown): number[] {
+  if (typeof where !== 'object' || where === null) return range(total, where, length);
+  const iterable = where as Iterable<unknown>;
+  if (typeof iterable[Symbol.iterator] !== 'function') {
+    throw invalidType('ranges', 'a number or an iterable of [offset, length]', where);
+  }
+  const flat: number[] = [];
+  for (const one of iterable) {
+    if (!Array.isArray(one)) throw invalidType('range', '[offset, length]', one);
+    integer('length', one[1]);
+    flat.push(...range(total, one[0], one[1]));
+  }
+  return flat;
+}

@@ -43,3 +43,10 @@ export function makeView<T extends ViewClass>(
   }
   return new type(buffer, 0, length) as InstanceType<T>;
 }
+
+/**
+ * A new Uint8Array over any buffer or view, for the add-on, which takes no SharedArrayBuffer.
+ */
+export function asView(buffer: SharedArrayBuffer): Uint8Array {
+  return new Uint8Array(buffer as ArrayBufferLike);
+}

@@ -23,6 +23,8 @@ class EnvState : public std::enable_shared_from_this<EnvState> {
   napi_ref on_faults = nullptr;
   uint64_t max_buffer = 0;  // bytes of the runtime's largest ArrayBuffer
 
+  uint64_t next_borrower = 1;
+
   // ArrayBuffers of this environment over our memory, by the address of their first byte (several may
   // have the same) and by region.
   std::unordered_multimap<const void*, Exposure*> by_data;

@@ -11,6 +11,7 @@ struct Exposure {
   std::shared_ptr<EnvState> state;
   std::shared_ptr<Region> region;
   const void* data = nullptr;
+  uint64_t maker = 0;
   napi_ref object = nullptr;  // weak
   int holds = 2;
 };
@@ -48,7 +49,7 @@ void backing_store_freed(napi_env, void*, void* hint) { drop(static_cast<Exposur
 }  // namespace
 
 napi_value expose(napi_env env, const std::shared_ptr<Region>& region, uintptr_t address,
-                  size_t length) {
+                  size_t length, uint64_t maker) {
   EnvState* state = EnvState::of(env);
   if (state == nullptr) return nullptr;
   if (length > state->max_buffer) {
@@ -63,6 +64,7 @@ napi_value expose(napi_env env, const std::shared_ptr<Region>& region, uintptr_t
   auto* exposure = new Exposure;
   exposure->state = state->shared_from_this();
   exposure->region = region;
+  exposure->maker = maker;
   exposure->data = reinterpret_cast<void*>(address);
   state->by_data.emplace(exposure->data, exposure);
   state->by_region.emplace(region.get(), exposure);
@@ -92,14 +94,16 @@ napi_value expose(napi_env env, const std::shared_ptr<Region>& region, uintptr_t
   return buffer;
 }
 
-void detach_all(napi_env env, const Region& region) {
+void detach_all(napi_env env, const Region& region, uint64_t maker) {
   EnvState* state = EnvState::of(env);
   if (state == nullptr) return;
   // Collected first: a runtime that runs finalizers at the detach takes entries out of the map.
   std::vector<napi_ref> objects;
   auto range = state->by_region.equal_range(&region);
   for (auto it = range.first; it != range.second; ++it) {
-    if (it->second->object != nullptr) objects.push_back(it->second->object);
+    const Exposure& exposure = *it->second;
+    if (maker != 0 && exposure.maker != maker) continue;
+    if (exposure.object != nullptr) objects.push_back(exposure.object);
   }
   for (napi_ref object : objects) {
     napi_value buffer = nullptr;
@@ -110,59 +114,47 @@ void detach_all(napi_env env, const Region& region) {
 
 namespace {
 
-struct Bytes {
-  void* data = nullptr;
-  size_t offset = 0;
-  size_t length = 0;
-  bool whole_buffer = false;
-};
-
-bool bytes_of(napi_env env, napi_value value, Bytes* bytes) {
+// Of a view the runtime tells where its bytes are, over a SharedArrayBuffer too, which Node-API does not
+// take for an ArrayBuffer.
+bool bytes_of(napi_env env, napi_value value, void** data, size_t* length, bool* whole_buffer) {
   bool yes = false;
-  napi_value buffer = nullptr;
-  size_t ignored = 0;
   if (napi_is_arraybuffer(env, value, &yes) == napi_ok && yes) {
-    bytes->whole_buffer = true;
-    return napi_get_arraybuffer_info(env, value, &bytes->data, &bytes->length) == napi_ok;
+    *whole_buffer = true;
+    return napi_get_arraybuffer_info(env, value, data, length) == napi_ok;
   }
   if (napi_is_typedarray(env, value, &yes) == napi_ok && yes) {
     napi_typedarray_type type = napi_uint8_array;
     size_t count = 0;
-    if (napi_get_typedarray_info(env, value, &type, &count, nullptr, &buffer, &bytes->offset) !=
-        napi_ok) {
+    if (napi_get_typedarray_info(env, value, &type, &count, data, nullptr, nullptr) != napi_ok) {
       return false;
     }
     static constexpr size_t kSizes[] = {1, 1, 1, 2, 2, 4, 4, 4, 8, 8, 8};
     const size_t index = static_cast<size_t>(type);
     // A type that came after (Float16Array): two bytes.
-    bytes->length = count * (index < sizeof(kSizes) / sizeof(*kSizes) ? kSizes[index] : 2);
-  } else if (napi_is_dataview(env, value, &yes) == napi_ok && yes) {
-    if (napi_get_dataview_info(env, value, &bytes->length, nullptr, &buffer, &bytes->offset) !=
-        napi_ok) {
-      return false;
-    }
-  } else {
-    return false;
+    *length = count * (index < sizeof(kSizes) / sizeof(*kSizes) ? kSizes[index] : 2);
+    return true;
   }
-  return napi_get_arraybuffer_info(env, buffer, &bytes->data, &ignored) == napi_ok;
+  return napi_is_dataview(env, value, &yes) == napi_ok && yes &&
+         napi_get_dataview_info(env, value, length, data, nullptr, nullptr) == napi_ok;
 }
 
 }  // namespace
 
 Span span_of(napi_env env, napi_value value) {
   Span span;
-  Bytes bytes;
+  void* data = nullptr;
   EnvState* state = EnvState::of(env);
-  if (state == nullptr || value == nullptr || !bytes_of(env, value, &bytes)) return span;
-  const auto found = state->by_data.find(bytes.data);
-  if (bytes.data == nullptr || found == state->by_data.end()) return span;
-  const Region& region = *found->second->region;
-  const size_t start = reinterpret_cast<uintptr_t>(bytes.data) - region.base();
-  if (start + bytes.offset + bytes.length > region.reserved()) return span;
-  span.region = found->second->region;
-  span.offset = start + bytes.offset;
-  span.length = bytes.length;
-  span.whole_buffer = bytes.whole_buffer;
+  if (state == nullptr || value == nullptr) return span;
+  if (!bytes_of(env, value, &data, &span.length, &span.whole_buffer) || data == nullptr) {
+    return span;
+  }
+  // Whole buffers and views at their beginning are found at once; the others, and what other threads
+  // made, in the guard's table. Addresses of ours are in nobody else's buffer.
+  const auto found = state->by_data.find(data);
+  span.region = found != state->by_data.end() ? found->second->region : Region::find(data);
+  if (span.region == nullptr) return span;
+  span.offset = reinterpret_cast<uintptr_t>(data) - span.region->base();
+  if (span.offset + span.length > span.region->reserved()) span.region = nullptr;
   return span;
 }
 

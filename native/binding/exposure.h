@@ -11,12 +11,13 @@ namespace memmap::binding {
 // A new ArrayBuffer over [address, address + length) of the region, which it keeps from being released
 // while JavaScript or pending I/O can reach it. Null with an exception pending, or when the environment
 // is going away.
+// `maker`: who may detach it alone, if anybody.
 napi_value expose(napi_env env, const std::shared_ptr<Region>& region, uintptr_t address,
-                  size_t length);
+                  size_t length, uint64_t maker = 0);
 
-// Detaches every ArrayBuffer of this environment over the region. One that the runtime refuses to
+// Detaches every ArrayBuffer of this environment over the region, or those of one maker. One that the runtime refuses to
 // detach (Bun, while I/O uses it) stays, over retired pages.
-void detach_all(napi_env env, const Region& region);
+void detach_all(napi_env env, const Region& region, uint64_t maker = 0);
 
 // Bytes of our memory that an argument names: an ArrayBuffer or SharedArrayBuffer of ours, or a view.
 struct Span {

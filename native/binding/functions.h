@@ -9,6 +9,10 @@ namespace memmap::binding {
 napi_value map_file(napi_env env, napi_callback_info info);
 napi_value map_anonymous(napi_env env, napi_callback_info info);
 napi_value buffer_of(napi_env env, napi_callback_info info);
+napi_value shared_buffer_of(napi_env env, napi_callback_info info);
+napi_value mapping_behind(napi_env env, napi_callback_info info);
+napi_value access_of(napi_env env, napi_callback_info info);
+napi_value offset_of(napi_env env, napi_callback_info info);
 napi_value length_of(napi_env env, napi_callback_info info);
 napi_value is_closed(napi_env env, napi_callback_info info);
 napi_value faults_of(napi_env env, napi_callback_info info);
@@ -19,6 +23,21 @@ napi_value prepare_flush(napi_env env, napi_callback_info info);
 napi_value run_flush(napi_env env, napi_callback_info info);
 napi_value flush_sync(napi_env env, napi_callback_info info);
 
+// window_functions.cc
+napi_value resize(napi_env env, napi_callback_info info);
+napi_value slide(napi_env env, napi_callback_info info);
+napi_value refresh(napi_env env, napi_callback_info info);
+
+// page_functions.cc
+napi_value advise(napi_env env, napi_callback_info info);
+napi_value protect(napi_env env, napi_callback_info info);
+napi_value sync(napi_env env, napi_callback_info info);
+napi_value lock(napi_env env, napi_callback_info info);
+napi_value unlock(napi_env env, napi_callback_info info);
+napi_value residency(napi_env env, napi_callback_info info);
+napi_value prefetch(napi_env env, napi_callback_info info);
+napi_value usage(napi_env env, napi_callback_info info);
+
 // memory_functions.cc
 napi_value create_memory(napi_env env, napi_callback_info info);
 napi_value descriptor_of(napi_env env, napi_callback_info info);
@@ -28,7 +47,7 @@ napi_value set_close_on_exec(napi_env env, napi_callback_info info);
 // posix_functions.cc
 napi_value posix_mmap(napi_env env, napi_callback_info info);
 napi_value posix_munmap(napi_env env, napi_callback_info info);
-napi_value posix_msync(napi_env env, napi_callback_info info);
+napi_value posix_mremap(napi_env env, napi_callback_info info);
 napi_value posix_ftruncate(napi_env env, napi_callback_info info);
 
 // process_functions.cc

@@ -3,6 +3,7 @@
 #include "binding/faults.h"
 #include "binding/functions.h"
 #include "binding/mapping_handle.h"
+#include "binding/shared_buffer.h"
 
 namespace memmap::binding {
 namespace {
@@ -32,9 +33,13 @@ bool read_options(napi_env env, napi_value packed, MapOptions* options, uint64_t
 
 }  // namespace
 
-napi_value make_handle(napi_env env, std::shared_ptr<Mapping> mapping) {
-  if (mapping->region() != nullptr) mapping->region()->set_owner(EnvState::of(env));
-  return wrap(env, kMappingTag, std::move(mapping));
+napi_value make_handle(napi_env env, std::shared_ptr<Mapping> mapping, bool borrowed) {
+  const auto region = mapping->region();
+  if (region != nullptr && !borrowed) region->set_owner(EnvState::of(env));
+  auto handle = std::make_shared<MappingHandle>();
+  handle->mapping = std::move(mapping);
+  if (borrowed) handle->borrower = EnvState::of(env)->next_borrower++;
+  return wrap(env, kMappingTag, std::move(handle));
 }
 
 // (file: string | Buffer | fd, options, offset, length, reserve) -> handle
@@ -80,50 +85,80 @@ napi_value map_anonymous(napi_env env, napi_callback_info info) {
 // (handle, byteOffset, byteLength) -> a new ArrayBuffer
 napi_value buffer_of(napi_env env, napi_callback_info info) {
   Arguments<3> arg(env, info);
-  const auto mapping = arg.ok ? mapping_of(env, arg[0]) : nullptr;
+  const auto handle = arg.ok ? handle_of(env, arg[0]) : nullptr;
+  const auto mapping = handle == nullptr ? nullptr : mapping_of(env, arg[0]);
   if (mapping == nullptr) return nullptr;
-  uint64_t offset = 0;
-  uint64_t length = 0;
-  if (!to_size(env, arg[1], mapping->length(), &offset) ||
-      !to_size(env, arg[2], mapping->length() - offset, &length)) {
-    return raise(env, Failure::of(Reason::kOutOfRange, "outside the mapping"));
-  }
-  if (mapping->closed()) return raise(env, Failure::of(Reason::kClosed));
-  if (length == 0) {  // no memory to point at
+  const MappedRange range = range_of(env, *mapping, arg[1], arg[2]);
+  if (!range.ok) return nullptr;
+  if (range.length == 0) {  // no memory to point at
     napi_value empty = nullptr;
     void* ignored = nullptr;
     return napi_create_arraybuffer(env, 0, &ignored, &empty) == napi_ok ? empty : nullptr;
   }
-  return expose(env, mapping->region(), mapping->data() + offset, length);
+  return expose(env, range.region, range.region->base() + range.offset, range.length,
+                handle->borrower);
+}
+
+// (handle) -> a SharedArrayBuffer over the whole mapping
+napi_value shared_buffer_of(napi_env env, napi_callback_info info) {
+  Arguments<1> arg(env, info);
+  const auto mapping = arg.ok ? mapping_of(env, arg[0]) : nullptr;
+  return mapping == nullptr ? nullptr : expose_shared(env, mapping);
+}
+
+// (a view of a SharedArrayBuffer) -> a handle of the mapping behind it
+napi_value mapping_behind(napi_env env, napi_callback_info info) {
+  Arguments<1> arg(env, info);
+  const Span span = arg.ok ? span_of(env, arg[0]) : Span{};
+  auto mapping = span.region == nullptr ? nullptr : span.region->mapping.lock();
+  if (mapping == nullptr) return raise_argument(env, "shared: not the sharedBuffer of a mapping");
+  if (mapping->closed()) return raise(env, Failure::of(Reason::kClosed));
+  return make_handle(env, std::move(mapping), true);
+}
+
+// (handle) -> offset in bytes
+napi_value offset_of(napi_env env, napi_callback_info info) {
+  Arguments<1> arg(env, info);
+  const auto handle = arg.ok ? handle_of(env, arg[0]) : nullptr;
+  return handle == nullptr ? nullptr : make_number(env, static_cast<double>(handle->mapping->offset()));
+}
+
+// (handle) -> 0 read, 1 write, 2 copy
+napi_value access_of(napi_env env, napi_callback_info info) {
+  Arguments<1> arg(env, info);
+  const auto handle = arg.ok ? handle_of(env, arg[0]) : nullptr;
+  return handle == nullptr ? nullptr : make_number(env, static_cast<int>(handle->mapping->access()));
 }
 
 // (handle) -> length in bytes
 napi_value length_of(napi_env env, napi_callback_info info) {
   Arguments<1> arg(env, info);
-  const auto mapping = arg.ok ? mapping_of(env, arg[0]) : nullptr;
-  return mapping == nullptr ? nullptr : make_number(env, static_cast<double>(mapping->length()));
+  const auto handle = arg.ok ? handle_of(env, arg[0]) : nullptr;
+  return handle == nullptr ? nullptr : make_number(env, static_cast<double>(handle->mapping->length()));
 }
 
 napi_value is_closed(napi_env env, napi_callback_info info) {
   Arguments<1> arg(env, info);
-  const auto mapping = arg.ok ? mapping_of(env, arg[0]) : nullptr;
-  return mapping == nullptr ? nullptr : make_bool(env, mapping->closed());
+  const auto handle = arg.ok ? handle_of(env, arg[0]) : nullptr;
+  return handle == nullptr ? nullptr : make_bool(env, handle->closed());
 }
 
 napi_value faults_of(napi_env env, napi_callback_info info) {
   Arguments<1> arg(env, info);
-  const auto mapping = arg.ok ? mapping_of(env, arg[0]) : nullptr;
-  if (mapping == nullptr) return nullptr;
-  const auto& region = mapping->region();
-  return make_faults(env, region == nullptr ? std::vector<Fault>{} : region->faults());
+  const auto handle = arg.ok ? handle_of(env, arg[0]) : nullptr;
+  if (handle == nullptr) return nullptr;
+  return make_faults(env, handle->mapping->faults());
 }
 
 napi_value unmap(napi_env env, napi_callback_info info) {
   Arguments<1> arg(env, info);
-  const auto mapping = arg.ok ? mapping_of(env, arg[0]) : nullptr;
-  if (mapping == nullptr) return nullptr;
-  if (mapping->region() != nullptr) detach_all(env, *mapping->region());
-  const Failure failure = mapping->close();
+  const auto handle = arg.ok ? handle_of(env, arg[0]) : nullptr;
+  if (handle == nullptr) return nullptr;
+  handle->ended = true;
+  const auto region = handle->mapping->region();
+  if (region != nullptr) detach_all(env, *region, handle->borrower);
+  if (handle->borrower != 0) return nullptr;
+  const Failure failure = handle->mapping->close();
   return failure ? raise(env, failure) : nullptr;
 }
 

@@ -24,14 +24,59 @@ struct Arguments {
   napi_value operator[](size_t index) const { return value[index]; }
 };
 
+// What a JavaScript Mapping holds. One that came out of a SharedArrayBuffer is borrowed: its unmap() ends
+// it and detaches its own buffers, and the mapping goes on for the others.
+struct MappingHandle {
+  std::shared_ptr<Mapping> mapping;
+  uint64_t borrower = 0;  // not 0: borrowed, under this number
+  bool ended = false;
+  bool closed() const { return ended || mapping->closed(); }
+};
+
 // Null with an exception pending when the argument is no handle of ours.
-inline std::shared_ptr<Mapping> mapping_of(napi_env env, napi_value handle) {
-  auto mapping = unwrap<Mapping>(env, kMappingTag, handle);
-  if (mapping == nullptr) raise_argument(env, "not a mapping's handle");
-  return mapping;
+inline std::shared_ptr<MappingHandle> handle_of(napi_env env, napi_value value) {
+  auto handle = unwrap<MappingHandle>(env, kMappingTag, value);
+  if (handle == nullptr) raise_argument(env, "not a mapping's handle");
+  return handle;
 }
 
-// A new handle for a mapping made in this environment.
-napi_value make_handle(napi_env env, std::shared_ptr<Mapping> mapping);
+// The mapping of a handle that has not ended; null with an exception pending otherwise.
+inline std::shared_ptr<Mapping> mapping_of(napi_env env, napi_value value) {
+  const auto handle = handle_of(env, value);
+  if (handle == nullptr) return nullptr;
+  if (!handle->ended) return handle->mapping;
+  raise(env, Failure::of(Reason::kClosed));
+  return nullptr;
+}
+
+// Part of a mapping, as bytes of its region. Not ok with an exception pending.
+struct MappedRange {
+  std::shared_ptr<Region> region;  // null: the mapping has no bytes
+  size_t offset = 0;               // from the region's base
+  size_t length = 0;
+  bool ok = false;
+};
+
+inline MappedRange range_of(napi_env env, const Mapping& mapping, napi_value offset,
+                            napi_value length) {
+  MappedRange range;
+  uint64_t from = 0;
+  uint64_t bytes = 0;
+  const uint64_t total = mapping.length();
+  if (mapping.closed()) {
+    raise(env, Failure::of(Reason::kClosed));
+  } else if (!to_size(env, offset, total, &from) || !to_size(env, length, total - from, &bytes)) {
+    raise(env, Failure::of(Reason::kOutOfRange, "outside the mapping"));
+  } else {
+    range.region = mapping.region();
+    range.offset = mapping.delta() + from;
+    range.length = range.region == nullptr ? 0 : bytes;
+    range.ok = true;
+  }
+  return range;
+}
+
+// A new handle; of a mapping made in this environment unless it is borrowed.
+napi_value make_handle(napi_env env, std::shared_ptr<Mapping> mapping, bool borrowed = false);
 
 }  // namespace memmap::binding

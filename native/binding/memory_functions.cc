@@ -27,8 +27,9 @@ napi_value descriptor_of(napi_env env, napi_callback_info info) {
   Arguments<1> arg(env, info);
   const auto mapping = arg.ok ? mapping_of(env, arg[0]) : nullptr;
   if (mapping == nullptr) return nullptr;
-  if (mapping->file() == nullptr) return raise(env, Failure::of(Reason::kClosed));
-  return make_number(env, mapping->file()->fd());
+  const auto file = mapping->file();
+  if (file == nullptr) return raise(env, Failure::of(Reason::kClosed));
+  return make_number(env, file->fd());
 }
 
 // (fd) -> { device, inode, size }. Device and inode as strings: they are 64-bit numbers.

@@ -40,19 +40,35 @@ napi_value posix_munmap(napi_env env, napi_callback_info info) {
     return raise_argument(env, "buffer: not a mapping of this package");
   }
   detach_all(env, *span.region);
-  const Failure failure = span.region->retire();
+  // The buffer of a Mapping: its descriptor goes too.
+  const auto mapping = span.region->mapping.lock();
+  const Failure failure = mapping != nullptr ? mapping->close() : span.region->retire();
   return failure ? raise(env, failure) : nullptr;
 }
 
-// (region, flags)
-napi_value posix_msync(napi_env env, napi_callback_info info) {
+// (buffer, newLength) -> a new ArrayBuffer
+napi_value posix_mremap(napi_env env, napi_callback_info info) {
   Arguments<2> arg(env, info);
   const Span span = arg.ok ? span_of(env, arg[0]) : Span{};
-  int flags = 0;
-  if (span.region == nullptr) return raise_argument(env, "region: not a mapping of this package");
-  if (!to_int(env, arg[1], &flags)) return raise_argument(env, "flags");
-  const Failure failure = posix::sync(*span.region, span.offset, span.length, flags);
-  return failure ? raise(env, failure) : nullptr;
+  uint64_t length = 0;
+  EnvState* state = EnvState::of(env);
+  // A Mapping's region is not to be taken away under it: resize() is its mremap.
+  if (span.region == nullptr || !span.whole_buffer || !span.region->mapping.expired()) {
+    return raise_argument(env, "buffer: not what mmap() returned");
+  }
+  if (!to_size(env, arg[1], kMaxBytes, &length)) return raise_argument(env, "newLength");
+  if (state == nullptr) return nullptr;
+  if (length > state->max_buffer) {
+    return raise(env, Failure::of(Reason::kUnavailable,
+                                  "newLength is more than this runtime's largest ArrayBuffer"));
+  }
+  auto region = posix::remap(*span.region, length);
+  if (!region.ok()) return raise(env, region.failure());
+  region.value()->set_owner(state);
+  detach_all(env, *span.region);
+  const Failure failure = span.region->retire();
+  if (failure) return raise(env, failure);
+  return expose(env, region.value(), region.value()->base(), length);
 }
 
 // (fd, length)

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstdio>
 #include <cstdlib>
 
 #include "core/platform.h"
@@ -76,6 +77,22 @@ bool take(int64_t count) {
 void give_back(int64_t count) { g_taken.fetch_sub(count); }
 void take_unchecked(int64_t count) { g_taken.fetch_add(count); }
 int64_t taken() { return g_taken.load(); }
+
+int64_t count_within(uintptr_t begin, uintptr_t end) {
+  FILE* file = std::fopen("/proc/self/maps", "re");
+  if (file == nullptr) return 0;
+  char line[512];
+  int64_t count = 0;
+  while (std::fgets(line, sizeof(line), file) != nullptr) {
+    unsigned long from = 0;
+    unsigned long to = 0;
+    // The rest of a line that is longer than the buffer begins with no such pair.
+    if (std::sscanf(line, "%lx-%lx ", &from, &to) != 2) continue;
+    if (from < end && to > begin) count++;
+  }
+  std::fclose(file);
+  return count;
+}
 
 void prepare_spares() {
   const size_t page = page_size();

@@ -16,6 +16,8 @@ void give_back(int64_t count);
 // From the signal handler: never refuses, since the alternative is death.
 void take_unchecked(int64_t count);
 int64_t taken();
+// How many areas lie in the range of addresses: a look at /proc/self/maps, not for a hot path.
+int64_t count_within(uintptr_t begin, uintptr_t end);
 
 // Single-page areas kept aside for the guard: at the limit it gives one up to be able to split another.
 void prepare_spares();

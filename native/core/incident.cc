@@ -79,6 +79,32 @@ uintptr_t Incident::next_patch(uintptr_t address, uintptr_t limit) const {
   return limit;
 }
 
+// Room is made where a patch is cut in two; when there is none, the part behind stays recorded as well.
+void Incident::remove_patches(uintptr_t begin, uintptr_t end) {
+  for (int i = 0; i < patch_count_;) {
+    Patch& p = patches_[i];
+    if (p.end <= begin || p.begin >= end) {
+      i++;
+    } else if (p.begin < begin && p.end > end) {
+      if (patch_count_ == kMaxPatches) return;
+      std::memmove(&patches_[i + 1], &patches_[i], sizeof(Patch) * (patch_count_ - i));
+      patch_count_++;
+      patches_[i].end = begin;
+      patches_[i + 1].begin = end;
+      return;
+    } else if (p.begin < begin) {
+      p.end = begin;
+      i++;
+    } else if (p.end > end) {
+      p.begin = end;
+      i++;
+    } else {
+      std::memmove(&patches_[i], &patches_[i + 1], sizeof(Patch) * (patch_count_ - i - 1));
+      patch_count_--;
+    }
+  }
+}
+
 void Incident::add_patch(uintptr_t begin, uintptr_t end) {
   generation_++;
   int kept = 0;

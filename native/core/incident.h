@@ -41,9 +41,11 @@ class Incident {
   int patch_count() const { return patch_count_; }
   const Patch& patch(int index) const { return patches_[index]; }
   void add_patch(uintptr_t begin, uintptr_t end);
+  void remove_patches(uintptr_t begin, uintptr_t end);
   void clear_patches() { patch_count_ = 0; }
   // How many patches were ever made: their size doubles with it.
   int generation() const { return generation_; }
+  int count_up() { return ++generation_; }
 
  private:
   int fault_count_;

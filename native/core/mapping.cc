@@ -19,13 +19,6 @@ int protection(Access access) {
 
 }  // namespace
 
-Failure FlushJob::run() const {
-  if (file == nullptr) return {};
-  const int poisoned = file->poisoned();
-  if (poisoned != 0) return {Reason::kPoisoned, poisoned, "msync", ""};
-  return file->sync(ranges);
-}
-
 Result<std::shared_ptr<Mapping>> Mapping::map_path(const char* path, bool create,
                                                    const MapOptions& options) {
   auto file = File::open(path, options.access == Access::kWrite, create);
@@ -66,82 +59,133 @@ Result<std::shared_ptr<Mapping>> Mapping::map(std::shared_ptr<File> file,
 
   std::shared_ptr<Mapping> mapping(new Mapping);
   mapping->access_ = options.access;
+  mapping->options_ = options;
   mapping->offset_ = options.offset;
   mapping->length_ = length;
   mapping->file_ = file;
   mapping->delta_ = options.offset % file->page();
   if (length == 0 && options.reserve == 0) return mapping;
-
-  RegionRequest request;
-  request.length = length == 0 ? 0 : length + mapping->delta_;
-  request.reserved = options.reserve == 0 ? 0 : options.reserve + mapping->delta_;
-  request.prot = protection(options.access);
-  request.flags = options.access == Access::kCopy ? MAP_PRIVATE : MAP_SHARED;
-  if (options.populate) request.flags |= MAP_POPULATE;
-  request.fd = file->fd();
-  request.offset = options.offset - mapping->delta_;
-  request.file = file;
-  request.advice = options.advice;
-  request.page = file->page();
-  auto region = Region::map(request);
+  auto region = mapping->map_region(length, options.reserve);
   if (!region.ok()) return undo(region.failure());
-  mapping->region_ = region.value();
-  const Failure failure = mapping->after_map(options);
-  if (failure) {
-    mapping->close();
-    return undo(failure);
-  }
+  mapping->adopt_region(region.value());
   return mapping;
 }
 
 Result<std::shared_ptr<Mapping>> Mapping::anonymous(const MapOptions& options, bool shared) {
-  RegionRequest request;
-  request.length = options.length;
-  request.prot = PROT_READ | PROT_WRITE;
-  request.flags = (shared ? MAP_SHARED : MAP_PRIVATE) | MAP_ANONYMOUS;
-  if (options.populate) request.flags |= MAP_POPULATE;
-  if (options.huge_pages) {
-    request.flags |= MAP_HUGETLB;
-    request.page = huge_page_size();
-    if (request.page == 0) {
-      return Failure::of(Reason::kUnavailable, "this kernel has no huge pages");
-    }
-  }
-  auto region = Region::map(request);
-  if (!region.ok()) return region.failure();
   std::shared_ptr<Mapping> mapping(new Mapping);
   mapping->access_ = shared ? Access::kWrite : Access::kCopy;
+  mapping->anonymous_ = true;
+  mapping->options_ = options;
   mapping->length_ = options.length;
-  mapping->region_ = region.value();
-  const Failure failure = mapping->after_map(options);
-  if (failure) {
-    mapping->close();
-    return failure;
-  }
+  auto region = mapping->map_region(options.length, 0);
+  if (!region.ok()) return region.failure();
+  mapping->adopt_region(region.value());
   return mapping;
 }
 
-Failure Mapping::after_map(const MapOptions& options) {
-  if (length_ == 0) return {};
-  void* address = reinterpret_cast<void*>(region_->base());
-  const size_t bytes = length_ + delta_;
+std::shared_ptr<Mapping> Mapping::find(const void* address) {
+  const auto region = Region::find(address);
+  return region == nullptr ? nullptr : region->mapping.lock();
+}
+
+// A region for `length` bytes from the present offset on.
+Result<std::shared_ptr<Region>> Mapping::map_region(uint64_t length, uint64_t reserve) const {
+  RegionRequest request;
+  request.length = length == 0 ? 0 : length + delta_;
+  request.reserved = reserve == 0 ? 0 : reserve + delta_;
+  request.prot = protection(access_);
+  request.flags = access_ == Access::kCopy ? MAP_PRIVATE : MAP_SHARED;
+  if (options_.populate) request.flags |= MAP_POPULATE;
+  request.advice = options_.advice;
+  if (anonymous_) {
+    request.flags |= MAP_ANONYMOUS;
+    if (options_.huge_pages) {
+      request.flags |= MAP_HUGETLB;
+      request.page = huge_page_size();
+      if (request.page == 0) {
+        return Failure::of(Reason::kUnavailable, "this kernel has no huge pages");
+      }
+    }
+  } else {
+    request.fd = file_->fd();
+    request.offset = offset_ - delta_;
+    request.file = file_;
+    request.page = file_->page();
+  }
+  auto region = Region::map(request);
+  if (!region.ok() || length == 0) return region;
+
+  void* address = reinterpret_cast<void*>(region.value()->base());
   // A file of hugetlbfs has its huge pages anyway; elsewhere it is a wish, which the kernel may refuse.
-  const bool wish = options.huge_pages && file_ != nullptr && file_->page() == page_size();
-  if (wish && madvise(address, bytes, MADV_HUGEPAGE) != 0) {
+  const bool wish = options_.huge_pages && !anonymous_ && file_->page() == page_size();
+  if (wish && madvise(address, request.length, MADV_HUGEPAGE) != 0) {
     return Failure::system(errno, "madvise");
   }
   // mlock(2), not MAP_LOCKED, which reports success when the pages could not be brought in.
-  if (options.lock && mlock(address, bytes) != 0) return Failure::system(errno, "mlock");
-  return {};
+  if (options_.lock) {
+    const Failure failure = region.value()->lock_pages(0, request.length);
+    if (failure) return failure;
+  }
+  return region;
 }
 
-Failure Mapping::may_flush(FileRange range) const {
-  if (closed()) return Failure::of(Reason::kClosed);
+void Mapping::adopt_region(std::shared_ptr<Region> region) {
+  region->mapping = weak_from_this();
+  region_ = std::move(region);
+}
+
+uint64_t Mapping::offset() const {
+  Lock held(mutex_);
+  return offset_;
+}
+
+uint64_t Mapping::length() const {
+  Lock held(mutex_);
+  return length_;
+}
+
+bool Mapping::closed() const {
+  Lock held(mutex_);
+  return is_closed();
+}
+
+std::shared_ptr<Region> Mapping::region() const {
+  Lock held(mutex_);
+  return region_;
+}
+
+std::shared_ptr<File> Mapping::file() const {
+  Lock held(mutex_);
+  return file_;
+}
+
+std::vector<Fault> Mapping::faults() const {
+  Lock held(mutex_);
+  std::vector<Fault> faults = earlier_faults_;
+  if (region_ != nullptr) {
+    for (const Fault& fault : region_->faults()) faults.push_back(fault);
+  }
+  return faults;
+}
+
+Failure FlushJob::run() const {
+  if (file == nullptr) return {};
+  const int poisoned = file->poisoned();
+  if (poisoned != 0) return {Reason::kPoisoned, poisoned, "msync", ""};
+  const Failure failure = file->sync(ranges);
+  const auto still_there = mapping.lock();
+  if (failure && still_there != nullptr) still_there->restore_windows(windows);
+  return failure;
+}
+
+Failure Mapping::may_flush(FileRange range, bool whole) const {
+  if (is_closed()) return Failure::of(Reason::kClosed);
   if (access_ == Access::kCopy) {
     return Failure::of(Reason::kAccess, "a private mapping has nothing to flush");
   }
   // After a fault the bytes are no longer the file's, and msync would return 0.
-  if (region_ != nullptr && region_->patched(delta_ + range.offset, range.length)) {
+  if ((whole && lost_) ||
+      (region_ != nullptr && region_->patched(delta_ + range.offset, range.length))) {
     return Failure::of(Reason::kFault);
   }
   if (file_ != nullptr && file_->poisoned() != 0) {
@@ -150,29 +194,58 @@ Failure Mapping::may_flush(FileRange range) const {
   return {};
 }
 
-Result<FlushJob> Mapping::flush(const std::vector<FileRange>& ranges) const {
+Result<FlushJob> Mapping::flush(const std::vector<FileRange>& ranges, bool whole) {
+  Lock held(mutex_);
+  const std::vector<FileRange> all = {{0, length_}};
   FlushJob job;
-  for (const FileRange& range : ranges) {
-    const Failure failure = may_flush(range);
+  for (const FileRange& range : whole ? all : ranges) {
+    const Failure failure = may_flush(range, whole);
     if (failure) return failure;
     job.ranges.push_back({offset_ + range.offset, range.length});
+  }
+  const Failure failure = may_flush({0, 0}, whole);  // there may have been no range
+  if (failure) return failure;
+  if (whole) {
+    job.windows.swap(windows_);
+    job.ranges.insert(job.ranges.begin(), job.windows.begin(), job.windows.end());
+    job.mapping = weak_from_this();
   }
   job.file = file_;
   return job;
 }
 
-Failure Mapping::flush_now(FileRange range) const {
-  const Failure failure = may_flush(range);
-  if (failure) return failure;
-  if (file_ == nullptr) return {};
-  if (region_ == nullptr || range.length == 0) return file_->sync({{offset_, 0}});
-  return region_->sync(delta_ + range.offset, range.length);
+Failure Mapping::flush_now(FileRange range, bool whole) {
+  std::shared_ptr<File> file;
+  std::shared_ptr<Region> region;
+  {
+    Lock held(mutex_);
+    const Failure failure = may_flush(range, whole);
+    if (failure) return failure;
+    if (file_ == nullptr) return {};
+    if (!(whole && !windows_.empty())) {
+      file = file_;
+      region = region_;
+    }
+  }
+  if (file == nullptr) {  // windows that were left behind: by their offsets in the file
+    auto job = flush({}, true);
+    return job.ok() ? job.value().run() : job.failure();
+  }
+  if (region == nullptr || range.length == 0) return file->sync({});
+  const RegionUse use(*region);
+  if (!use) return Failure::of(Reason::kClosed);
+  return region->sync(delta_ + range.offset, range.length);
 }
 
 Failure Mapping::close() {
-  closed_ = true;
-  file_.reset();
-  return region_ == nullptr ? Failure{} : region_->retire();
+  std::shared_ptr<Region> region;
+  {
+    Lock held(mutex_);
+    closed_ = true;
+    file_.reset();
+    region = region_;
+  }
+  return region == nullptr ? Failure{} : region->retire();
 }
 
 }  // namespace memmap

@@ -1,8 +1,10 @@
 // A mapping as its user sees it: any byte of a file, any length, over a region of whole pages.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <vector>
 
 #include "core/file.h"
@@ -25,47 +27,83 @@ struct MapOptions {
   int advice = 0;  // MADV_*
 };
 
+class Mapping;
+
 // A flush that was asked for: it holds all that it needs, whatever becomes of the mapping meanwhile.
 struct FlushJob {
   std::shared_ptr<File> file;  // null: nothing outlives the process, nothing to do
   std::vector<FileRange> ranges;
+  // Windows that a slide left behind: when the flush fails they are the next one's again.
+  std::vector<FileRange> windows;
+  std::weak_ptr<Mapping> mapping;
   bool taken = false;  // moved from: it runs once
   Failure run() const;
 };
 
-class Mapping {
+// Used by one thread, or by several where a SharedArrayBuffer has carried it to workers.
+class Mapping : public std::enable_shared_from_this<Mapping> {
  public:
-  static Result<std::shared_ptr<Mapping>> map(std::shared_ptr<File> file,
-                                              const MapOptions& options);
+  static Result<std::shared_ptr<Mapping>> map(std::shared_ptr<File> file, const MapOptions& options);
   // Opens `path` (with `create` makes it) and maps it; a file made here is gone again if that fails.
   static Result<std::shared_ptr<Mapping>> map_path(const char* path, bool create,
                                                    const MapOptions& options);
   static Result<std::shared_ptr<Mapping>> anonymous(const MapOptions& options, bool shared);
+  // The mapping whose memory contains `address`; null when there is none.
+  static std::shared_ptr<Mapping> find(const void* address);
 
   Access access() const { return access_; }
-  uint64_t offset() const { return offset_; }
-  uint64_t length() const { return length_; }
-  bool closed() const { return closed_ || (region_ != nullptr && !region_->live()); }
-  const std::shared_ptr<Region>& region() const { return region_; }  // null: zero bytes
-  const std::shared_ptr<File>& file() const { return file_; }
-  // The address of byte 0, which is the byte at offset().
-  uintptr_t data() const { return region_ == nullptr ? 0 : region_->base() + delta_; }
+  uint64_t offset() const;
+  uint64_t length() const;
+  bool closed() const;
+  std::shared_ptr<Region> region() const;  // null: zero bytes
+  std::shared_ptr<File> file() const;
+  // From the region's base to byte 0, which is the byte at offset().
+  uint64_t delta() const { return delta_; }
 
-  // Ranges are relative to the mapping and lie within it.
-  Result<FlushJob> flush(const std::vector<FileRange>& ranges) const;
-  Failure flush_now(FileRange range) const;
+  std::vector<Fault> faults() const;
+
+  // Ranges are relative to the mapping and lie within it. `whole`: all of it, and all windows since the
+  // last such flush.
+  Result<FlushJob> flush(const std::vector<FileRange>& ranges, bool whole);
+  Failure flush_now(FileRange range, bool whole);
   Failure close();
 
+  // mapping_window.cc
+  // Sets the length of mapping and file. The region that the mapping had before, if it got another: the
+  // caller detaches its buffers and retires it.
+  Result<std::shared_ptr<Region>> resize(uint64_t length);
+  // The bytes of the window that lie before the end of the file.
+  Result<uint64_t> slide(uint64_t offset);
+  Result<uint64_t> refresh();
+
+  // SharedArrayBuffers over the mapping that are alive: while there are any it keeps its region.
+  void add_sharer() { sharers_.fetch_add(1); }
+  void remove_sharer() { sharers_.fetch_sub(1); }
+  void restore_windows(const std::vector<FileRange>& windows);
+
  private:
+  using Lock = std::lock_guard<std::mutex>;
+
   Mapping() = default;
-  Failure may_flush(FileRange range) const;
-  Failure after_map(const MapOptions& options);
+  Failure may_flush(FileRange range, bool whole) const;
+  bool is_closed() const { return closed_ || (region_ != nullptr && !region_->live()); }
+  Result<std::shared_ptr<Region>> map_region(uint64_t length, uint64_t reserve) const;
+  void adopt_region(std::shared_ptr<Region> region);
+  void leave_window(FileRange window);
 
   Access access_ = Access::kRead;
+  bool anonymous_ = false;
+  uint64_t delta_ = 0;   // offset_ less the page boundary before it
+  MapOptions options_;   // as asked for; what a new region is mapped with
+  std::atomic<int> sharers_{0};
+
+  mutable std::mutex mutex_;  // guards what follows
   bool closed_ = false;
+  bool lost_ = false;  // a fault is no longer to be seen in the region, and was not healed
   uint64_t offset_ = 0;
   uint64_t length_ = 0;
-  uint64_t delta_ = 0;  // offset_ less the page boundary before it
+  std::vector<FileRange> windows_;
+  std::vector<Fault> earlier_faults_;  // of regions that this mapping had before
   std::shared_ptr<File> file_;
   std::shared_ptr<Region> region_;
 };

@@ -80,11 +80,6 @@ void Region::copy_contents(void* target, uintptr_t begin, size_t length) const {
 // Puts usable private pages in place of [begin, end).
 bool Region::replace(uintptr_t begin, uintptr_t end, FaultKind kind) {
   const size_t length = end - begin;
-  const bool protection = kind == FaultKind::kReadOnly || kind == FaultKind::kUnmapped;
-  if (protection && state_ == State::kLive && (!shared() || begin >= base_ + length_)) {
-    // Private already: only the protection is in the way, and the contents stay.
-    return mprotect(pointer(begin), length, PROT_READ | PROT_WRITE) == 0;
-  }
   const bool zeros = kind == FaultKind::kTruncated || kind == FaultKind::kUnmapped || !shared();
   if (zeros) return !map_fixed(begin, length, PROT_READ | PROT_WRITE, kScratch, -1, 0);
 
@@ -131,6 +126,25 @@ size_t Region::patch_length(FaultKind kind) const {
   return std::min(page_ << doublings, std::max(kLargestPatch, page_));
 }
 
+// In private memory only the protection is in the way: the page is nobody else's, and its contents stay.
+bool Region::lift_protection(uintptr_t at, FaultKind kind) {
+  const bool all = incident_->count_up() > Incident::kMaxPatches;
+  const uintptr_t begin = all ? base_ : at;
+  const size_t length = all ? length_ : page_;
+  if (mprotect(pointer(begin), length, PROT_READ | PROT_WRITE) != 0) {
+    if (mprotect(pointer(base_), length_, PROT_READ | PROT_WRITE) != 0) return false;
+  }
+  report(kind, at, at + page_);
+  return true;
+}
+
+void Region::report(FaultKind kind, uintptr_t begin, uintptr_t end) {
+  incident_->record(kind, file_offset_ + (begin - base_), end - begin);
+  g_stats.faults.fetch_add(1);
+  int none = kNone;
+  warning_.compare_exchange_strong(none, kDue);
+}
+
 bool Region::survive(uintptr_t address, int signal, int code) {
   std::lock_guard<SpinLock> held(lock_);
   if (state_ == State::kReleased) return false;
@@ -148,6 +162,10 @@ bool Region::survive(uintptr_t address, int signal, int code) {
   }
 
   const FaultKind kind = classify(at, signal, code);
+  const bool protection = kind == FaultKind::kReadOnly || kind == FaultKind::kUnmapped;
+  if (protection && state_ == State::kLive && !shared() && at < base_ + length_) {
+    return lift_protection(at, kind);
+  }
   const uintptr_t mapped_end = base_ + (state_ == State::kRetired ? reserved_ : length_);
   const uintptr_t limit = at < mapped_end ? mapped_end : base_ + reserved_;
   // Past the end of the file all that follows is gone as well: one area, not one for each page.
@@ -166,10 +184,7 @@ bool Region::survive(uintptr_t address, int signal, int code) {
   } else {
     return false;
   }
-  incident_->record(kind, file_offset_ + (reported_begin - base_), reported_end - reported_begin);
-  g_stats.faults.fetch_add(1);
-  int none = kNone;
-  warning_.compare_exchange_strong(none, kDue);
+  report(kind, reported_begin, reported_end);
   return true;
 }
 

@@ -79,6 +79,15 @@ Result<std::shared_ptr<Region>> Region::map(const RegionRequest& request) {
     areas::give_back(areas);
     return Failure::system(error, "mmap");
   }
+  return finish(request, base, reserved, page);
+}
+
+Result<std::shared_ptr<Region>> Region::adopt(const RegionRequest& request, void* address) {
+  return finish(request, address, round_up(request.length, request.page), request.page);
+}
+
+Result<std::shared_ptr<Region>> Region::finish(const RegionRequest& request, void* base,
+                                               size_t reserved, size_t page) {
   guard::install_once();
   std::shared_ptr<Region> region(
       new Region(request, reinterpret_cast<uintptr_t>(base), reserved, page));
@@ -92,11 +101,11 @@ Region::Region(const RegionRequest& request, uintptr_t base, size_t reserved, si
     : base_(base),
       reserved_(reserved),
       page_(page),
-      prot_(request.prot),
       flags_(request.flags),
-      advice_(request.advice),
       length_(round_up(request.length, page)),
       file_offset_(request.offset),
+      prot_(request.prot),
+      advice_(request.advice),
       areas_(request.reserved > request.length ? 2 : 1),
       file_(request.file) {
   g_stats.regions.fetch_add(1);

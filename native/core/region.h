@@ -35,6 +35,8 @@
 
 namespace memmap {
 
+class Mapping;
+
 struct RegionRequest {
   size_t length = 0;    // bytes to map from the file (or anonymous), > 0 unless reserved > 0
   size_t reserved = 0;  // bytes of address space, >= length; 0: as much as length
@@ -51,12 +53,17 @@ struct RegionRequest {
 class Region : public std::enable_shared_from_this<Region> {
  public:
   static Result<std::shared_ptr<Region>> map(const RegionRequest& request);
+  // The same for addresses that are mapped already, and counted as one area.
+  static Result<std::shared_ptr<Region>> adopt(const RegionRequest& request, void* address);
   ~Region();
   Region(const Region&) = delete;
   Region& operator=(const Region&) = delete;
 
   // The region whose range contains `address`; null when it is none of ours.
   static std::shared_ptr<Region> find(const void* address);
+
+  // Of which this is the region, if it is one's. Set once, before anybody else knows the region.
+  std::weak_ptr<Mapping> mapping;
 
   uintptr_t base() const { return base_; }
   size_t reserved() const { return reserved_; }
@@ -68,6 +75,9 @@ class Region : public std::enable_shared_from_this<Region> {
   std::shared_ptr<File> file() const;
   uint64_t file_offset() const;
 
+  // What would map it again as it is now.
+  RegionRequest as_request() const;
+
   // Two holds for an ArrayBuffer, one for a SharedArrayBuffer. False when the region is not live.
   bool hold(int count);
   void drop_hold();
@@ -75,10 +85,23 @@ class Region : public std::enable_shared_from_this<Region> {
   // Retires the region, or releases it when nothing holds it. Idempotent.
   Failure retire();
 
+  // region_window.cc: what of the file the region shows. Each is one step for all who look on.
+  Failure grow(size_t length);            // within the reserve
+  Failure shrink(size_t length);          // what lies behind becomes PROT_NONE
+  Failure slide(uint64_t file_offset);    // the same range over another part of the file
+  Failure heal();                         // patches go, the file's pages are back
+  Failure protect(size_t offset, size_t length, int prot);
+  Failure lock_pages(size_t offset, size_t length);
+  void forget_lock();
+  void set_advice(int advice);
+  // Areas that were split off by calls on parts of the region. Refused when there are too many.
+  Failure expect_split();
+
   // MS_SYNC through the region's own addresses. `offset` is relative to the base.
   Failure sync(size_t offset, size_t length);
   // Whether a page in the range, or any page, was replaced by the guard and not put back since.
   bool patched(size_t offset, size_t length) const;
+  bool patched() const { return patched(0, reserved_); }
   std::vector<Fault> faults() const;
   // True once in the region's life, after its first fault, for its owner (an environment, by address);
   // a region without an owner is anybody's. Whoever gets it tells the user.
@@ -95,22 +118,26 @@ class Region : public std::enable_shared_from_this<Region> {
   enum class State : uint8_t { kLive, kRetired, kReleased };
 
   Region(const RegionRequest& request, uintptr_t base, size_t reserved, size_t page);
+  static Result<std::shared_ptr<Region>> finish(const RegionRequest& request, void* base,
+                                                size_t reserved, size_t page);
   void release();  // with the state already kReleased, outside the lock
   Failure lay_retired();
+  Failure map_pages(uintptr_t begin, uintptr_t end);
+  void forget_patches(uintptr_t begin, uintptr_t end);
 
   // patch.cc: the parts of survive(), under the lock, in the handler
   FaultKind classify(uintptr_t page_address, int signal, int code) const;
   bool replace(uintptr_t begin, uintptr_t end, FaultKind kind);
   bool replace_all(FaultKind kind);
+  bool lift_protection(uintptr_t at, FaultKind kind);
+  void report(FaultKind kind, uintptr_t begin, uintptr_t end);
   void copy_contents(void* target, uintptr_t begin, size_t length) const;
   size_t patch_length(FaultKind kind) const;
 
   const uintptr_t base_;
   const size_t reserved_;
   const size_t page_;
-  const int prot_;
   const int flags_;
-  const int advice_;
   int32_t slot_ = -1;
   enum Warning : int { kNone, kDue, kGiven };
   std::atomic<int> warning_{kNone};
@@ -120,10 +147,31 @@ class Region : public std::enable_shared_from_this<Region> {
   State state_ = State::kLive;
   size_t length_;
   uint64_t file_offset_;
+  int prot_;
+  int advice_;
+  bool locked_ = false;  // mlock(2) of the whole: done again wherever pages are mapped anew
   int holds_ = 0;
+  int64_t recount_areas_at_ = 64;
   int64_t areas_;  // how many areas this region is counted for
   std::shared_ptr<File> file_;
   Incident* incident_ = nullptr;
+};
+
+// Keeps the addresses of a region from being given back while a call of ours uses them. It may be retired
+// meanwhile: the call then meets PROT_NONE pages.
+class RegionUse {
+ public:
+  explicit RegionUse(Region& region) : region_(region), held_(region.hold(1)) {}
+  ~RegionUse() {
+    if (held_) region_.drop_hold();
+  }
+  RegionUse(const RegionUse&) = delete;
+  RegionUse& operator=(const RegionUse&) = delete;
+  explicit operator bool() const { return held_; }  // false: the region is not live
+
+ private:
+  Region& region_;
+  const bool held_;
 };
 
 // mmap(2) with MAP_FIXED over a range that is ours. One that fails may leave a hole, into which the next
