@@ -95,6 +95,18 @@ export function stateError(code: StateCode, message: string, extra?: object): Co
 export const closedError = (): Error =>
   stateError('ERR_MAPPING_CLOSED', 'The mapping has been unmapped');
 
+/** Tells, with an `ERR_MAPPING_FAULT` that the call throws, which faults there were. */
+export function withFaults<T>(mapping: { faults: readonly Fault[] }, call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    if ((error as { code?: unknown }).code === 'ERR_MAPPING_FAULT') {
+      Object.assign(error as object, { faults: mapping.faults });
+    }
+    throw error;
+  }
+}
+
 /** `Reason` of native/core/result.h, in its order. */
 const reasons: readonly ((
   errno: number,

@@ -1,6 +1,13 @@
 // Mapping: a range of a file, or of memory, as buffers.
 import { Buffer } from 'node:buffer';
-import { closedError, type Fault, invalidType, outOfRange, stateError } from './errors.js';
+import {
+  closedError,
+  type Fault,
+  invalidType,
+  outOfRange,
+  stateError,
+  withFaults,
+} from './errors.js';
 import { ACCESS } from './map-options.js';
 import { type Handle, maxBuffer, native, type Usage } from './native.js';
 import { adviceNumber, PROTECTION, PROTECTIONS } from './page-options.js';
@@ -238,7 +245,7 @@ export class Mapping implements Disposable, AsyncDisposable {
   ): Promise<void> {
     const whole = where === undefined && length === undefined;
     const ranges = whole ? undefined : validate.ranges(this.length, where, length);
-    const job = this.#withFaults(() => native.prepareFlush(this.#handle, ranges));
+    const job = withFaults(this, () => native.prepareFlush(this.#handle, ranges));
     const run = (): Promise<void> => native.runFlush(job);
     const done = this.#flushed.then(run);
     this.#flushed = done.catch(() => {});
@@ -248,22 +255,11 @@ export class Mapping implements Disposable, AsyncDisposable {
   /** As `flush()`, but waits, and throws what that would reject with. */
   flushSync(offset?: number, length?: number): void {
     if (offset === undefined && length === undefined) {
-      this.#withFaults(() => native.flushSync(this.#handle));
+      withFaults(this, () => native.flushSync(this.#handle));
       return;
     }
     const [from, bytes] = validate.range(this.length, offset, length);
-    this.#withFaults(() => native.flushSync(this.#handle, from, bytes));
-  }
-
-  #withFaults<T>(call: () => T): T {
-    try {
-      return call();
-    } catch (error) {
-      if ((error as { code?: unknown }).code === 'ERR_MAPPING_FAULT') {
-        Object.assign(error as object, { faults: this.faults });
-      }
-      throw error;
-    }
+    withFaults(this, () => native.flushSync(this.#handle, from, bytes));
   }
 
   /**

@@ -266,7 +266,9 @@ describe('borrowed for another object', () => {
     const { get, value } = Object.getOwnPropertyDescriptor(Mapping.prototype, name) ?? {};
     for (const stranger of strangers) {
       if (name === 'flush') {
-        const error = await (Reflect.apply(value, stranger, []) as Promise<void>).catch((reason: unknown) => reason);
+        const error = await (Reflect.apply(value, stranger, []) as Promise<void>).catch(
+          (reason: unknown) => reason,
+        );
         expect(shape(error)).toMatchObject({ name: 'TypeError' });
       } else {
         const error = refused(() => Reflect.apply(get ?? value, stranger, [Uint8Array]));

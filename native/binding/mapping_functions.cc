@@ -120,21 +120,24 @@ napi_value mapping_behind(napi_env env, napi_callback_info info) {
 napi_value offset_of(napi_env env, napi_callback_info info) {
   Arguments<1> arg(env, info);
   const auto handle = arg.ok ? handle_of(env, arg[0]) : nullptr;
-  return handle == nullptr ? nullptr : make_number(env, static_cast<double>(handle->mapping->offset()));
+  return handle == nullptr ? nullptr
+                           : make_number(env, static_cast<double>(handle->mapping->offset()));
 }
 
 // (handle) -> 0 read, 1 write, 2 copy
 napi_value access_of(napi_env env, napi_callback_info info) {
   Arguments<1> arg(env, info);
   const auto handle = arg.ok ? handle_of(env, arg[0]) : nullptr;
-  return handle == nullptr ? nullptr : make_number(env, static_cast<int>(handle->mapping->access()));
+  return handle == nullptr ? nullptr
+                           : make_number(env, static_cast<int>(handle->mapping->access()));
 }
 
 // (handle) -> length in bytes
 napi_value length_of(napi_env env, napi_callback_info info) {
   Arguments<1> arg(env, info);
   const auto handle = arg.ok ? handle_of(env, arg[0]) : nullptr;
-  return handle == nullptr ? nullptr : make_number(env, static_cast<double>(handle->mapping->length()));
+  return handle == nullptr ? nullptr
+                           : make_number(env, static_cast<double>(handle->mapping->length()));
 }
 
 napi_value is_closed(napi_env env, napi_callback_info info) {

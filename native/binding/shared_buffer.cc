@@ -75,8 +75,8 @@ const NodeTwenty* node_twenty(napi_env env) {
 
 napi_value make_by_v8(const NodeTwenty& v8, void* data, size_t length, SharedExposure* exposure) {
   Made made = v8.new_backing_store(
-      data, length,
-      [](void*, size_t, void* hint) { release(static_cast<SharedExposure*>(hint)); }, exposure);
+      data, length, [](void*, size_t, void* hint) { release(static_cast<SharedExposure*>(hint)); },
+      exposure);
   const auto destroy = v8.destroy;
   std::shared_ptr<BackingStore> store(made.release(), [destroy](BackingStore* old) {
     destroy(old);

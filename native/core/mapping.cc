@@ -163,7 +163,8 @@ std::vector<Fault> Mapping::faults() const {
   Lock held(mutex_);
   std::vector<Fault> faults = earlier_faults_;
   if (region_ != nullptr) {
-    for (const Fault& fault : region_->faults()) faults.push_back(fault);
+    for (const Fault& fault : region_->faults())
+      faults.push_back(fault);
   }
   return faults;
 }

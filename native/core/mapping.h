@@ -43,7 +43,8 @@ struct FlushJob {
 // Used by one thread, or by several where a SharedArrayBuffer has carried it to workers.
 class Mapping : public std::enable_shared_from_this<Mapping> {
  public:
-  static Result<std::shared_ptr<Mapping>> map(std::shared_ptr<File> file, const MapOptions& options);
+  static Result<std::shared_ptr<Mapping>> map(std::shared_ptr<File> file,
+                                              const MapOptions& options);
   // Opens `path` (with `create` makes it) and maps it; a file made here is gone again if that fails.
   static Result<std::shared_ptr<Mapping>> map_path(const char* path, bool create,
                                                    const MapOptions& options);
@@ -93,8 +94,8 @@ class Mapping : public std::enable_shared_from_this<Mapping> {
 
   Access access_ = Access::kRead;
   bool anonymous_ = false;
-  uint64_t delta_ = 0;   // offset_ less the page boundary before it
-  MapOptions options_;   // as asked for; what a new region is mapped with
+  uint64_t delta_ = 0;  // offset_ less the page boundary before it
+  MapOptions options_;  // as asked for; what a new region is mapped with
   std::atomic<int> sharers_{0};
 
   mutable std::mutex mutex_;  // guards what follows

@@ -71,7 +71,8 @@ Result<std::shared_ptr<Region>> Mapping::resize(uint64_t length) {
 void Mapping::leave_window(FileRange window) {
   if (access_ != Access::kWrite || window.length == 0) return;
   for (FileRange& known : windows_) {
-    if (window.offset > known.offset + known.length || known.offset > window.offset + window.length) {
+    if (window.offset > known.offset + known.length ||
+        known.offset > window.offset + window.length) {
       continue;
     }
     const uint64_t end = std::max(known.offset + known.length, window.offset + window.length);
@@ -92,7 +93,8 @@ void Mapping::leave_window(FileRange window) {
 
 void Mapping::restore_windows(const std::vector<FileRange>& windows) {
   Lock held(mutex_);
-  for (const FileRange& window : windows) leave_window(window);
+  for (const FileRange& window : windows)
+    leave_window(window);
 }
 
 Result<uint64_t> Mapping::slide(uint64_t offset) {
@@ -103,7 +105,8 @@ Result<uint64_t> Mapping::slide(uint64_t offset) {
     return Failure::of(Reason::kAccess, "what a private mapping holds would be lost");
   }
   if (offset % file_->page() != delta_) {
-    return Failure::of(Reason::kOutOfRange, "offset must equal the mapping's, modulo the page size");
+    return Failure::of(Reason::kOutOfRange,
+                       "offset must equal the mapping's, modulo the page size");
   }
   auto size = file_->size();
   if (!size.ok()) return size.failure();

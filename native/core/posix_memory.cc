@@ -40,8 +40,7 @@ Failure advise(Region& region, size_t offset, size_t length, int advice) {
   if (!use) return Failure::of(Reason::kClosed);
   const Pages pages = pages_of(region, offset, length);
   if (madvise(pages.address, pages.length, advice) != 0) return Failure::system(errno, "madvise");
-  const bool lasting =
-      advice == MADV_NORMAL || advice == MADV_RANDOM || advice == MADV_SEQUENTIAL;
+  const bool lasting = advice == MADV_NORMAL || advice == MADV_RANDOM || advice == MADV_SEQUENTIAL;
   if (lasting && offset == 0 && length >= region.length()) region.set_advice(advice);
   return {};
 }
@@ -73,7 +72,8 @@ Result<std::vector<unsigned char>> residency(Region& region, size_t offset, size
   if (pages.length != 0 && mincore(pages.address, pages.length, map.data()) != 0) {
     return Failure::system(errno, "mincore");
   }
-  for (unsigned char& page : map) page &= 1;  // the other bits are reserved
+  for (unsigned char& page : map)
+    page &= 1;  // the other bits are reserved
   return map;
 }
 

@@ -86,10 +86,10 @@ class Region : public std::enable_shared_from_this<Region> {
   Failure retire();
 
   // region_window.cc: what of the file the region shows. Each is one step for all who look on.
-  Failure grow(size_t length);            // within the reserve
-  Failure shrink(size_t length);          // what lies behind becomes PROT_NONE
-  Failure slide(uint64_t file_offset);    // the same range over another part of the file
-  Failure heal();                         // patches go, the file's pages are back
+  Failure grow(size_t length);          // within the reserve
+  Failure shrink(size_t length);        // what lies behind becomes PROT_NONE
+  Failure slide(uint64_t file_offset);  // the same range over another part of the file
+  Failure heal();                       // patches go, the file's pages are back
   Failure protect(size_t offset, size_t length, int prot);
   Failure lock_pages(size_t offset, size_t length);
   void forget_lock();
