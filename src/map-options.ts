@@ -84,8 +84,9 @@ export function mapArguments(
   options: MapOptions | undefined,
 ): [flags: number, offset: number, length: number, reserve: number] {
   const given = validate.options(options);
-  const access = ACCESS.indexOf(validate.oneOf('options.access', given.access ?? 'read', ACCESS));
-  const advice = ADVICE.indexOf(validate.oneOf('options.advice', given.advice ?? 'normal', ADVICE));
+  const { access: word = 'read', advice: hint = 'normal' } = given;
+  const access = ACCESS.indexOf(validate.oneOf('options.access', word, ACCESS));
+  const advice = ADVICE.indexOf(validate.oneOf('options.advice', hint, ADVICE));
   const offset = validate.optionalInteger('options.offset', given.offset) ?? 0;
   const longest = Number.MAX_SAFE_INTEGER - offset;
   const length = validate.optionalInteger('options.length', given.length, 0, longest) ?? 0;

@@ -12,7 +12,14 @@ import { ACCESS } from './map-options.js';
 import { type Handle, maxBuffer, native, type Usage } from './native.js';
 import { adviceNumber, PROTECTION, PROTECTIONS } from './page-options.js';
 import * as validate from './validate.js';
-import { asView, checkAlignment, elementSize, makeView, type ViewClass } from './views.js';
+import {
+  asView,
+  checkAlignment,
+  elementSize,
+  makeView,
+  type ViewClass,
+  windowsOf,
+} from './views.js';
 
 const internal = Symbol('memmap.internal');
 /** For the modules of this package: a mapping's handle, and a Mapping (or a subclass) from a handle. */
@@ -40,25 +47,23 @@ export class Mapping implements Disposable, AsyncDisposable {
   constructor(key: symbol, handle: Handle) {
     if (key !== internal) throw invalidType('mapping', 'made by map() or anonymous()', key);
     this.#handle = handle;
-    this.#look();
-  }
-
-  /** Takes offset and length over from the add-on, which knows what other threads did. */
-  #look(): void {
-    this.#offset = native.offsetOf(this.#handle);
-    this.#length = native.lengthOf(this.#handle);
+    this.#offset = native.offsetOf(handle);
+    this.#length = native.lengthOf(handle);
   }
 
   /** Bytes. */
   get length(): number {
-    if (this.#shared) this.#look();
-    return this.#length;
+    return this.#total();
+  }
+
+  /** As a private method it refuses an object that is no Mapping. */
+  #total(): number {
+    return this.#shared ? native.lengthOf(this.#handle) : this.#length;
   }
 
   /** Of the first byte in the file, in bytes. */
   get offset(): number {
-    if (this.#shared) this.#look();
-    return this.#offset;
+    return this.#shared ? native.offsetOf(this.#handle) : this.#offset;
   }
 
   get access(): 'read' | 'write' | 'copy' {
@@ -83,8 +88,7 @@ export class Mapping implements Disposable, AsyncDisposable {
    * The whole mapping. Byte 0 is the byte at `offset`, aligned or not. Made at first use, and anew after
    * it was transferred; detached by `unmap()`.
    *
-   * V8 counts it as memory of its own: a large one brings a full garbage collection when it is made. For
-   * a part of a large mapping use `view()`.
+   * V8 counts it as memory of its own: a large one brings a full garbage collection when it is made.
    *
    * @throws Error `ERR_MAPPING_CLOSED`; `ERR_FEATURE_UNAVAILABLE` beyond the runtime's largest
    *   ArrayBuffer (4 GiB on Node 20).
@@ -92,7 +96,7 @@ export class Mapping implements Disposable, AsyncDisposable {
   get buffer(): ArrayBuffer {
     if (this.closed) throw closedError();
     // A buffer that was transferred has no bytes any more.
-    const length = this.length;
+    const length = this.#total();
     if (this.#buffer === undefined || this.#buffer.byteLength !== length) {
       this.#buffer = this.#expose(0, length);
     }
@@ -131,14 +135,14 @@ export class Mapping implements Disposable, AsyncDisposable {
    */
   view<T extends ViewClass>(type: T, byteOffset = 0, length?: number): InstanceType<T> {
     const size = elementSize(type);
-    const total = this.length;
+    const total = this.#total();
     validate.integer('byteOffset', byteOffset, 0, total);
     const rest = total - byteOffset;
     validate.optionalInteger('length', length, 0, Math.floor(rest / size));
     if (length === undefined && rest % size !== 0) {
       throw outOfRange('byteOffset', `a multiple of ${size} before the end`, byteOffset);
     }
-    checkAlignment(size, this.#offset + byteOffset, byteOffset);
+    checkAlignment(size, this.offset + byteOffset, byteOffset);
     if (this.closed) throw closedError();
     const count = length ?? rest / size;
     return makeView(type, this.#expose(byteOffset, count * size), count);
@@ -158,23 +162,11 @@ export class Mapping implements Disposable, AsyncDisposable {
   ): Iterable<{ view: InstanceType<T>; byteOffset: number }> {
     const size = elementSize(type);
     validate.integer('elements', elements, 1, Math.floor(Number.MAX_SAFE_INTEGER / size));
-    const total = this.length;
+    const total = this.#total();
     if (total % size !== 0) throw outOfRange('type', `of a size that divides ${total} bytes`, type);
     checkAlignment(size, this.offset, 0);
     if (this.closed) throw closedError();
-    return this.#windows(type, elements, size, total);
-  }
-
-  *#windows<T extends ViewClass>(
-    type: T,
-    elements: number,
-    size: number,
-    total: number,
-  ): Generator<{ view: InstanceType<T>; byteOffset: number }> {
-    for (let byteOffset = 0; byteOffset < total; byteOffset += elements * size) {
-      const count = Math.min(elements, (total - byteOffset) / size);
-      yield { view: this.view(type, byteOffset, count), byteOffset };
-    }
+    return windowsOf(this, type, elements, total);
   }
 
   /**
@@ -192,7 +184,7 @@ export class Mapping implements Disposable, AsyncDisposable {
   get sharedBuffer(): SharedArrayBuffer {
     if (this.closed) throw closedError();
     let shared = this.#sharedBuffer?.deref();
-    if (shared === undefined || shared.byteLength !== this.length) {
+    if (shared === undefined || shared.byteLength !== this.#total()) {
       shared = native.sharedBufferOf(this.#handle);
       this.#sharedBuffer = new WeakRef(shared);
       this.#shared = true;
@@ -244,7 +236,7 @@ export class Mapping implements Disposable, AsyncDisposable {
     length?: number,
   ): Promise<void> {
     const whole = where === undefined && length === undefined;
-    const ranges = whole ? undefined : validate.ranges(this.length, where, length);
+    const ranges = whole ? undefined : validate.ranges(this.#total(), where, length);
     const job = withFaults(this, () => native.prepareFlush(this.#handle, ranges));
     const run = (): Promise<void> => native.runFlush(job);
     const done = this.#flushed.then(run);
@@ -258,7 +250,7 @@ export class Mapping implements Disposable, AsyncDisposable {
       withFaults(this, () => native.flushSync(this.#handle));
       return;
     }
-    const [from, bytes] = validate.range(this.length, offset, length);
+    const [from, bytes] = validate.range(this.#total(), offset, length);
     withFaults(this, () => native.flushSync(this.#handle, from, bytes));
   }
 
@@ -276,7 +268,7 @@ export class Mapping implements Disposable, AsyncDisposable {
   resize(length: number): void {
     validate.integer('length', length, 0, Number.MAX_SAFE_INTEGER - this.offset);
     native.resize(this.#handle, length);
-    this.#look();
+    this.#length = native.lengthOf(this.#handle);
   }
 
   /**
@@ -295,7 +287,7 @@ export class Mapping implements Disposable, AsyncDisposable {
    * for (let at = 0; at < size; at += 64 << 20) sum(bytes.subarray(0, window.slide(at)));
    */
   slide(offset: number): number {
-    validate.integer('offset', offset, 0, Number.MAX_SAFE_INTEGER - this.length);
+    validate.integer('offset', offset, 0, Number.MAX_SAFE_INTEGER - this.#total());
     const bytes = native.slide(this.#handle, offset);
     this.#offset = offset;
     return bytes;
@@ -315,7 +307,7 @@ export class Mapping implements Disposable, AsyncDisposable {
    */
   refresh(): number {
     const bytes = native.refresh(this.#handle);
-    this.#look();
+    this.#length = native.lengthOf(this.#handle);
     return bytes;
   }
 
@@ -330,7 +322,7 @@ export class Mapping implements Disposable, AsyncDisposable {
     native.advise(
       this.#handle,
       adviceNumber(advice),
-      ...validate.range(this.length, offset, length),
+      ...validate.range(this.#total(), offset, length),
     );
   }
 
@@ -339,17 +331,17 @@ export class Mapping implements Disposable, AsyncDisposable {
    * the end of the file nothing is said.
    */
   async prefetch(offset?: number, length?: number): Promise<void> {
-    await native.prefetch(this.#handle, ...validate.range(this.length, offset, length));
+    await native.prefetch(this.#handle, ...validate.range(this.#total(), offset, length));
   }
 
   /** Keeps a range in memory (mlock(2)). `ENOMEM`, `EPERM` or `EAGAIN` beyond the limit. */
   lock(offset?: number, length?: number): void {
-    native.lock(this.#handle, ...validate.range(this.length, offset, length));
+    native.lock(this.#handle, ...validate.range(this.#total(), offset, length));
   }
 
   /** Takes `lock()` back (munlock(2)). */
   unlock(offset?: number, length?: number): void {
-    native.unlock(this.#handle, ...validate.range(this.length, offset, length));
+    native.unlock(this.#handle, ...validate.range(this.#total(), offset, length));
   }
 
   /**
@@ -361,7 +353,7 @@ export class Mapping implements Disposable, AsyncDisposable {
    */
   protect(access: 'none' | 'read' | 'write', offset?: number, length?: number): void {
     const prot = PROTECTION[validate.oneOf('access', access, PROTECTIONS)];
-    native.protect(this.#handle, prot, ...validate.range(this.length, offset, length));
+    native.protect(this.#handle, prot, ...validate.range(this.#total(), offset, length));
   }
 
   /** Which pages of a range are in memory (mincore(2)): one byte for each page, 1 is resident. */
@@ -369,7 +361,7 @@ export class Mapping implements Disposable, AsyncDisposable {
     offset?: number,
     length?: number,
   ): { pages: number; resident: number; map: Uint8Array } {
-    const map = native.residency(this.#handle, ...validate.range(this.length, offset, length));
+    const map = native.residency(this.#handle, ...validate.range(this.#total(), offset, length));
     return { pages: map.length, resident: map.reduce((sum, page) => sum + page, 0), map };
   }
 
@@ -383,8 +375,7 @@ export class Mapping implements Disposable, AsyncDisposable {
    * and its memory are let go of. Nothing is lost by it: what was written to a file stays written, and
    * the kernel brings it to the disk in its own time. Idempotent.
    *
-   * I/O that is using a buffer of the mapping at that moment fails with `EFAULT`, or moves fewer bytes
-   * than it was asked to; the addresses are given back when it has ended.
+   * I/O that is using a buffer of it at that moment fails with `EFAULT`, or moves fewer bytes.
    */
   unmap(): void {
     native.unmap(this.#handle);

@@ -208,6 +208,8 @@ export function munmap(buffer: ArrayBuffer): void {
  * @throws TypeError `ERR_INVALID_ARG_TYPE`: not a buffer of this package, or unmapped already.
  * @throws Error `EBUSY`, `EINVAL` (unknown flags, or SYNC together with ASYNC), `ENOMEM`, or the error
  *   of the device: `EIO`, `ENOSPC`, `EDQUOT`.
+ * @throws Error `ERR_MAPPING_FAULT`, with `faults`: pages of a shared mapping that it touches were lost, for
+ *   which the kernel would report success.
  * @example
  * new Uint8Array(buffer).fill(1);
  * msync(buffer, MS.SYNC);

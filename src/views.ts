@@ -50,3 +50,17 @@ export function makeView<T extends ViewClass>(
 export function asView(buffer: SharedArrayBuffer): Uint8Array {
   return new Uint8Array(buffer as ArrayBufferLike);
 }
+
+/** The successive windows of `Mapping.windows()`; their number is known when they begin. */
+export function* windowsOf<T extends ViewClass>(
+  mapping: { view<V extends ViewClass>(type: V, offset: number, length: number): InstanceType<V> },
+  type: T,
+  elements: number,
+  total: number,
+): Generator<{ view: InstanceType<T>; byteOffset: number }> {
+  const size = elementSize(type);
+  for (let byteOffset = 0; byteOffset < total; byteOffset += elements * size) {
+    const count = Math.min(elements, (total - byteOffset) / size);
+    yield { view: mapping.view(type, byteOffset, count), byteOffset };
+  }
+}

@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "binding/exposure.h"
+#include "binding/faults.h"
 #include "binding/functions.h"
 #include "binding/mapping_handle.h"
 #include "binding/pool_task.h"
@@ -66,7 +67,21 @@ napi_value protect(napi_env env, napi_callback_info info) {
 
 // (buffer, flags)
 napi_value sync(napi_env env, napi_callback_info info) {
-  return with_number<posix::sync>(env, info);
+  Arguments<2> arg(env, info);
+  int flags = 0;
+  const MappedRange range = arg.ok ? target_of(env, arg[0], nullptr, nullptr) : MappedRange{};
+  if (!range.ok) return nullptr;
+  if (!to_int(env, arg[1], &flags)) return raise_argument(env, "expected a number");
+  if (range.length == 0) return nullptr;
+  const Failure failure = posix::sync(*range.region, range.offset, range.length, flags);
+  if (failure.reason != Reason::kFault) return failure ? raise(env, failure) : nullptr;
+  // There is no Mapping here to ask for them.
+  napi_value error = make_error(env, failure);
+  napi_value faults = make_faults(env, range.region->faults());
+  if (error == nullptr || faults == nullptr) return nullptr;
+  napi_set_named_property(env, error, "faults", faults);
+  napi_throw(env, error);
+  return nullptr;
 }
 
 // (target, offset?, length?)

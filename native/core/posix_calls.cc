@@ -56,6 +56,11 @@ Failure sync(Region& region, size_t offset, size_t length, int flags) {
   if (msync(reinterpret_cast<void*>(begin), end - begin, flags) != 0) {
     return Failure::system(errno, "msync");
   }
+  // The kernel knows nothing of the pages that the guard has replaced: what was written to them is lost,
+  // and 0 would hide it. Private pages had nothing to lose.
+  if (region.shared() && region.patched(begin - region.base(), end - begin)) {
+    return Failure::of(Reason::kFault);
+  }
   return {};
 }
 
