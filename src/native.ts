@@ -70,6 +70,13 @@ export interface Native {
   prefetch(handle: Handle, offset: number, length: number): Promise<void>;
   usage(handle: Handle): Usage;
   createMemory(name: string, length: number): Handle;
+  createNamed(name: string, length: number, mode: number, exclusive: boolean): Handle;
+  openNamed(name: string, writable: boolean): Handle;
+  memfdCreate(name: string, flags: number): number;
+  shmOpen(name: string, oflag: number, mode: number): number;
+  shmUnlink(name: string): void;
+  addSeals(fd: number, seals: number): void;
+  getSeals(fd: number): number;
   descriptorOf(handle: Handle): number;
   identify(fd: number): { device: string; inode: string; size: number };
   setCloseOnExec(fd: number): void;

@@ -1,119 +1,11 @@
-// 'memmap/posix': the calls of the man pages, with the address replaced by a buffer. The enums are types
-// whose values the add-on reads from the platform's headers, so they are computed.
+// 'memmap/posix': the calls of the man pages, with the address replaced by a buffer.
 import { invalidType, outOfRange } from './errors.js';
 import { native } from './native.js';
+import { type MADV, type MAP, type MS, PROT } from './posix-constants.js';
 import * as validate from './validate.js';
 import { asView } from './views.js';
 
-function constant(name: string): number {
-  const value = native.constants[name];
-  if (value === undefined) throw new Error(`memmap: the add-on has no ${name}`);
-  return value;
-}
-
-/** Protection of pages (mmap(2), mprotect(2)). The values are those of the platform's headers. */
-export enum PROT {
-  NONE = constant('PROT_NONE'),
-  READ = constant('PROT_READ'),
-  WRITE = constant('PROT_WRITE'),
-  EXEC = constant('PROT_EXEC'),
-}
-
-/** Flags of mmap(2). */
-export enum MAP {
-  SHARED = constant('MAP_SHARED'),
-  PRIVATE = constant('MAP_PRIVATE'),
-  SHARED_VALIDATE = constant('MAP_SHARED_VALIDATE'),
-  ANONYMOUS = constant('MAP_ANONYMOUS'),
-  NORESERVE = constant('MAP_NORESERVE'),
-  POPULATE = constant('MAP_POPULATE'),
-  NONBLOCK = constant('MAP_NONBLOCK'),
-  LOCKED = constant('MAP_LOCKED'),
-  STACK = constant('MAP_STACK'),
-  HUGETLB = constant('MAP_HUGETLB'),
-  HUGE_2MB = constant('MAP_HUGE_2MB'),
-  HUGE_1GB = constant('MAP_HUGE_1GB'),
-  SYNC = constant('MAP_SYNC'),
-}
-
-/** Flags of msync(2). */
-export enum MS {
-  ASYNC = constant('MS_ASYNC'),
-  INVALIDATE = constant('MS_INVALIDATE'),
-  SYNC = constant('MS_SYNC'),
-}
-
-/** Advice of madvise(2). The pages that fail on every access (HWPOISON and its like) are left out. */
-export enum MADV {
-  NORMAL = constant('MADV_NORMAL'),
-  RANDOM = constant('MADV_RANDOM'),
-  SEQUENTIAL = constant('MADV_SEQUENTIAL'),
-  WILLNEED = constant('MADV_WILLNEED'),
-  DONTNEED = constant('MADV_DONTNEED'),
-  FREE = constant('MADV_FREE'),
-  REMOVE = constant('MADV_REMOVE'),
-  DONTFORK = constant('MADV_DONTFORK'),
-  DOFORK = constant('MADV_DOFORK'),
-  MERGEABLE = constant('MADV_MERGEABLE'),
-  UNMERGEABLE = constant('MADV_UNMERGEABLE'),
-  HUGEPAGE = constant('MADV_HUGEPAGE'),
-  NOHUGEPAGE = constant('MADV_NOHUGEPAGE'),
-  DONTDUMP = constant('MADV_DONTDUMP'),
-  DODUMP = constant('MADV_DODUMP'),
-  WIPEONFORK = constant('MADV_WIPEONFORK'),
-  KEEPONFORK = constant('MADV_KEEPONFORK'),
-  COLD = constant('MADV_COLD'),
-  PAGEOUT = constant('MADV_PAGEOUT'),
-  POPULATE_READ = constant('MADV_POPULATE_READ'),
-  POPULATE_WRITE = constant('MADV_POPULATE_WRITE'),
-  COLLAPSE = constant('MADV_COLLAPSE'),
-}
-
-export const PROT_NONE: PROT.NONE = PROT.NONE;
-export const PROT_READ: PROT.READ = PROT.READ;
-export const PROT_WRITE: PROT.WRITE = PROT.WRITE;
-export const PROT_EXEC: PROT.EXEC = PROT.EXEC;
-export const MAP_SHARED: MAP.SHARED = MAP.SHARED;
-export const MAP_PRIVATE: MAP.PRIVATE = MAP.PRIVATE;
-export const MAP_SHARED_VALIDATE: MAP.SHARED_VALIDATE = MAP.SHARED_VALIDATE;
-export const MAP_ANONYMOUS: MAP.ANONYMOUS = MAP.ANONYMOUS;
-export const MAP_NORESERVE: MAP.NORESERVE = MAP.NORESERVE;
-export const MAP_POPULATE: MAP.POPULATE = MAP.POPULATE;
-export const MAP_NONBLOCK: MAP.NONBLOCK = MAP.NONBLOCK;
-export const MAP_LOCKED: MAP.LOCKED = MAP.LOCKED;
-export const MAP_STACK: MAP.STACK = MAP.STACK;
-export const MAP_HUGETLB: MAP.HUGETLB = MAP.HUGETLB;
-export const MAP_HUGE_2MB: MAP.HUGE_2MB = MAP.HUGE_2MB;
-export const MAP_HUGE_1GB: MAP.HUGE_1GB = MAP.HUGE_1GB;
-export const MAP_SYNC: MAP.SYNC = MAP.SYNC;
-export const MS_ASYNC: MS.ASYNC = MS.ASYNC;
-export const MS_INVALIDATE: MS.INVALIDATE = MS.INVALIDATE;
-export const MS_SYNC: MS.SYNC = MS.SYNC;
-export const MADV_NORMAL: MADV.NORMAL = MADV.NORMAL;
-export const MADV_RANDOM: MADV.RANDOM = MADV.RANDOM;
-export const MADV_SEQUENTIAL: MADV.SEQUENTIAL = MADV.SEQUENTIAL;
-export const MADV_WILLNEED: MADV.WILLNEED = MADV.WILLNEED;
-export const MADV_DONTNEED: MADV.DONTNEED = MADV.DONTNEED;
-export const MADV_FREE: MADV.FREE = MADV.FREE;
-export const MADV_REMOVE: MADV.REMOVE = MADV.REMOVE;
-export const MADV_DONTFORK: MADV.DONTFORK = MADV.DONTFORK;
-export const MADV_DOFORK: MADV.DOFORK = MADV.DOFORK;
-export const MADV_MERGEABLE: MADV.MERGEABLE = MADV.MERGEABLE;
-export const MADV_UNMERGEABLE: MADV.UNMERGEABLE = MADV.UNMERGEABLE;
-export const MADV_HUGEPAGE: MADV.HUGEPAGE = MADV.HUGEPAGE;
-export const MADV_NOHUGEPAGE: MADV.NOHUGEPAGE = MADV.NOHUGEPAGE;
-export const MADV_DONTDUMP: MADV.DONTDUMP = MADV.DONTDUMP;
-export const MADV_DODUMP: MADV.DODUMP = MADV.DODUMP;
-export const MADV_WIPEONFORK: MADV.WIPEONFORK = MADV.WIPEONFORK;
-export const MADV_KEEPONFORK: MADV.KEEPONFORK = MADV.KEEPONFORK;
-export const MADV_COLD: MADV.COLD = MADV.COLD;
-export const MADV_PAGEOUT: MADV.PAGEOUT = MADV.PAGEOUT;
-export const MADV_POPULATE_READ: MADV.POPULATE_READ = MADV.POPULATE_READ;
-export const MADV_POPULATE_WRITE: MADV.POPULATE_WRITE = MADV.POPULATE_WRITE;
-export const MADV_COLLAPSE: MADV.COLLAPSE = MADV.COLLAPSE;
-
-/** Bytes of a page, as sysconf(_SC_PAGESIZE) reports them. */
-export const PAGE_SIZE: number = constant('PAGE_SIZE');
+export * from './posix-constants.js';
 
 /** A buffer over memory that this package mapped, or a view of one. */
 export type Region = ArrayBuffer | SharedArrayBuffer | ArrayBufferView;
@@ -305,4 +197,58 @@ export function mremap(buffer: ArrayBuffer, newLength: number): ArrayBuffer {
     throw invalidType('buffer', 'an ArrayBuffer that mmap() returned', buffer);
   }
   return native.mremap(buffer, validate.integer('newLength', newLength));
+}
+
+/**
+ * A new file in memory, without a name in any directory: memfd_create(2). The descriptor is the caller's,
+ * and closed on exec.
+ *
+ * @param name shown in /proc/PID/fd, at most 249 bytes; it need not be unique
+ * @param flags of `MFD`, joined by `|`. Default 0: it cannot be sealed.
+ * @throws Error `EINVAL` (unknown flags, name too long), `EMFILE`, `ENFILE`, `ENOMEM`.
+ * @example
+ * const fd = memfd_create('table', MFD.ALLOW_SEALING);
+ * ftruncate(fd, 4096);
+ */
+export function memfd_create(name: string, flags: number = 0): number {
+  return native.memfdCreate(
+    validate.string('name', name),
+    validate.integer('flags', flags, 0, 0xffffffff),
+  );
+}
+
+/**
+ * Opens or makes shared memory by name: shm_open(3). A new one has size 0 until `ftruncate()`. The
+ * descriptor is the caller's, and closed on exec.
+ *
+ * @param name `/somename`, at most 255 bytes, no further slash
+ * @param oflag of `constants` in node:fs: `O_RDONLY` or `O_RDWR`, with `O_CREAT`, `O_EXCL`, `O_TRUNC`
+ * @param mode permissions of a new one, less the umask. Default 0o600.
+ * @throws Error `EEXIST`, `ENOENT`, `EACCES`, `EINVAL` (name), `ENAMETOOLONG`, `EMFILE`.
+ */
+export function shm_open(name: string, oflag: number, mode: number = 0o600): number {
+  validate.string('name', name);
+  validate.integer('oflag', oflag, 0, MAX_INT);
+  return native.shmOpen(name, oflag, validate.integer('mode', mode, 0, 0o7777));
+}
+
+/** Takes a name away: shm_unlink(3). Mappings go on. `ENOENT`, `EACCES`. */
+export function shm_unlink(name: string): void {
+  native.shmUnlink(validate.string('name', name));
+}
+
+/**
+ * Seals a memfd: fcntl(2), F_ADD_SEALS. A seal can never be taken off.
+ *
+ * @param seals of `F_SEAL`, joined by `|`
+ * @throws Error `EPERM` (sealed against sealing, or not made for it), `EBUSY` (`WRITE` while writable
+ *   mappings exist), `EINVAL` (not a memfd), `EBADF`.
+ */
+export function add_seals(fd: number, seals: number): void {
+  native.addSeals(validate.descriptor('fd', fd), validate.integer('seals', seals, 0, MAX_INT));
+}
+
+/** The seals of a memfd: fcntl(2), F_GET_SEALS. `EINVAL` where it is none. */
+export function get_seals(fd: number): number {
+  return native.getSeals(validate.descriptor('fd', fd));
 }

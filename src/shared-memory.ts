@@ -1,21 +1,39 @@
-// SharedMemory, and handing it to other processes: share() in the parent, inherited() in the child.
-import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads';
-import { invalidType, stateError } from './errors.js';
+// SharedMemory: memory that has a descriptor, or a name, and no disk.
+import { invalidType, outOfRange, stateError } from './errors.js';
 import { constructorKey, handleOf, Mapping } from './mapping.js';
 import { type Handle, native } from './native.js';
 import * as validate from './validate.js';
 
-/** Where a child finds what it was handed: names, descriptors, and which segment each should be. */
-const VARIABLE = 'MEMMAP_SHARED';
-/** The same for workers, which may start after the variable has been taken out of the environment. */
-const WORKER_DATA = 'memmap:inherited';
+const { F_SEAL_SHRINK = 0, F_SEAL_GROW = 0, F_SEAL_FUTURE_WRITE = 0 } = native.constants;
 
-interface Segment {
-  fd: number;
-  device: string;
-  inode: string;
+function sizeIsSealed(fd: number): boolean {
+  const wanted = F_SEAL_SHRINK | F_SEAL_GROW;
+  try {
+    return (native.getSeals(fd) & wanted) === wanted;
+  } catch {
+    return false; // a file that cannot be sealed
+  }
 }
-type Segments = Record<string, Segment>;
+
+/** As the add-on counts: 0 to read, 1 to write. */
+export function accessNumber(access: unknown): 0 | 1 {
+  return validate.oneOf('options.access', access === undefined ? 'write' : access, [
+    'read',
+    'write',
+  ]) === 'write'
+    ? 1
+    : 0;
+}
+
+/** A name is one file of /dev/shm: never a way to another directory. */
+function segmentName(name: unknown): string {
+  const text = validate.string('name', name);
+  const file = text.startsWith('/') ? text.slice(1) : text;
+  if (file === '' || file === '.' || file === '..' || file.includes('/')) {
+    throw invalidType('name', 'a name without slashes, but for a leading one', name);
+  }
+  return file;
+}
 
 /** Memory with a descriptor and without a disk, to be shared by processes. Byte 0 is the user's. */
 export class SharedMemory extends Mapping {
@@ -54,151 +72,99 @@ export class SharedMemory extends Mapping {
     if (name !== undefined) validate.string('options.name', name);
     return new SharedMemory(constructorKey, native.createMemory(name ?? 'memmap', length), name);
   }
-}
 
-type Stdio = string | unknown[] | null | undefined;
-
-function stdioArray(stdio: Stdio, silent: unknown): unknown[] {
-  if (Array.isArray(stdio)) {
-    const copy = [...stdio];
-    // As child_process does, so that the places after it are what they seem.
-    while (copy.length < 3) copy.push(undefined);
-    return copy;
+  /**
+   * The mapping of memory that came as a descriptor, from whoever: its type, its size and its seals are
+   * looked at first. The descriptor stays the caller's.
+   *
+   * @param options `access`: default `'write'`. `trusted`: its size is not sealed, and nobody will cut it
+   *   (the guard survives it if they do).
+   * @throws TypeError `ERR_INVALID_ARG_TYPE`, RangeError `ERR_OUT_OF_RANGE` (a size of 0).
+   * @throws Error `ERR_INVALID_STATE`: not sealed against shrinking and growing; `EBADF`, `ENODEV` (not a
+   *   file), `EACCES` (not open for writing), `EPERM` (sealed against writing).
+   * @example
+   * const memory = SharedMemory.adopt(3, { access: 'read' });
+   */
+  static adopt(
+    fd: number,
+    options?: { access?: 'read' | 'write'; trusted?: boolean },
+  ): SharedMemory {
+    validate.descriptor('fd', fd);
+    const given = validate.options(options);
+    const mode = accessNumber(given.access);
+    const trusted = validate.boolean('options.trusted', given.trusted);
+    // Anything but a file of memory is refused by the mapping itself; of an empty one nothing can be shared.
+    const { size } = native.identify(fd);
+    if (!trusted && !sizeIsSealed(fd)) {
+      throw stateError(
+        'ERR_INVALID_STATE',
+        `The memory behind descriptor ${fd} is not sealed against shrinking and growing: pass "trusted" if nobody will cut it`,
+      );
+    }
+    const handle = native.mapFile(fd, mode, 0, 0, 0);
+    if (size === 0) {
+      native.unmap(handle);
+      throw outOfRange('fd', 'of memory that has bytes', fd);
+    }
+    return new SharedMemory(constructorKey, handle, undefined);
   }
-  if (stdio !== undefined && stdio !== null && typeof stdio !== 'string') {
-    throw invalidType('options.stdio', 'a string or an array', stdio);
-  }
-  const all = stdio || (silent ? 'pipe' : 'inherit');
-  return [all, all, all, 'ipc'];
-}
 
-/**
- * Options for Node's own `fork()` or `spawn()`, so that the child finds the memory with `inherited()`.
- * What the caller passed stays: descriptors are added after the places of `stdio`, and one variable to
- * `env`. `options` itself is not changed.
- *
- * Without a `stdio` it is fork's default (`inherit`, and `'ipc'`); so for `spawn` pass an array. `share`
- * may be applied to its own result.
- *
- * @param memory by the names that the child will ask for
- * @throws TypeError `ERR_INVALID_ARG_TYPE`; Error `ERR_MAPPING_CLOSED`.
- * @example
- * const child = fork('./worker.js', share({ table, counter }, { silent: true }));
- */
-export function share<T extends object>(memory: Record<string, SharedMemory>, options?: T): T {
-  if (memory === null || typeof memory !== 'object') {
-    throw invalidType('memory', 'an object of SharedMemory', memory);
+  /**
+   * Memory with a name, for programs that are not each other's children: a file of /dev/shm
+   * (shm_overview(7)). Its bytes are allocated, and it gets its name when it has its size. It lives until
+   * `unlink()`, whoever made it; nothing removes it by itself.
+   *
+   * Its size cannot be sealed: another process with the permission may cut it, which the guard survives.
+   *
+   * @param name with or without a leading slash, at most 255 bytes, no other slash
+   * @param length bytes, at least 1
+   * @param options `mode`: permissions, less the umask, default 0o600. `exclusive`: a name in use is
+   *   `EEXIST`; otherwise what is there is opened, if it is long enough.
+   * @throws TypeError `ERR_INVALID_ARG_TYPE`; RangeError `ERR_OUT_OF_RANGE`, also where the name is in
+   *   use by a shorter memory.
+   * @throws Error `EEXIST`, `EACCES`, `ENOSPC`, `ENAMETOOLONG`, `EMFILE`.
+   * @example
+   * const table = SharedMemory.createNamed('my-table', 1 << 20, { exclusive: true });
+   */
+  static createNamed(
+    name: string,
+    length: number,
+    options?: { mode?: number; exclusive?: boolean },
+  ): SharedMemory {
+    const file = segmentName(name);
+    validate.integer('length', length, 1);
+    const given = validate.options(options);
+    const mode = validate.optionalInteger('options.mode', given.mode, 0, 0o7777) ?? 0o600;
+    const exclusive = validate.boolean('options.exclusive', given.exclusive);
+    const handle = native.createNamed(file, length, mode, exclusive);
+    return new SharedMemory(constructorKey, handle, name);
   }
-  const given = validate.options<object>(options) as {
-    stdio?: Stdio;
-    silent?: unknown;
-    env?: Record<string, string | undefined>;
-  };
-  const stdio = stdioArray(given.stdio, given.silent);
-  if (given.env != null && (typeof given.env !== 'object' || Array.isArray(given.env))) {
-    throw invalidType('options.env', 'an object', given.env);
+
+  /**
+   * Named memory that another program made. Any program: shm_open(3) in C, `shared_memory` in Python.
+   *
+   * @param options `access`: default `'write'`
+   * @throws Error `ENOENT`, `EACCES`; RangeError `ERR_OUT_OF_RANGE`: it has no bytes yet.
+   */
+  static open(name: string, options?: { access?: 'read' | 'write' }): SharedMemory {
+    const file = segmentName(name);
+    const mode = accessNumber(validate.options(options).access);
+    return new SharedMemory(constructorKey, native.openNamed(file, mode === 1), name);
   }
-  const env = { ...(given.env ?? process.env) };
-  const segments = parse(env[VARIABLE]) ?? {};
-  for (const [name, value] of Object.entries(memory)) {
-    if (!(value instanceof SharedMemory))
-      throw invalidType(`memory.${name}`, 'a SharedMemory', value);
-    // Of the mapping itself: an object that only inherits from SharedMemory is refused here.
-    const fd = native.descriptorOf(handleOf(value));
-    const { device, inode } = native.identify(fd);
-    // The child has it at its place in the array.
-    segments[name] = { fd: stdio.push(fd) - 1, device, inode };
+
+  /** Takes a name away; mappings go on. @throws Error `ENOENT`, `EACCES`. */
+  static unlink(name: string): void {
+    native.shmUnlink(segmentName(name));
   }
-  env[VARIABLE] = JSON.stringify(segments);
-  return { ...options, stdio, env } as unknown as T;
-}
 
-function isSegment(value: unknown): value is Segment {
-  const s = value as Partial<Segment> | null;
-  return (
-    typeof s === 'object' &&
-    s !== null &&
-    Number.isInteger(s.fd) &&
-    (s.fd as number) >= 0 &&
-    typeof s.device === 'string' &&
-    typeof s.inode === 'string'
-  );
-}
-
-/** The variable comes from outside: anything may stand in it. */
-function parse(text: string | undefined): Segments | undefined {
-  if (text === undefined) return undefined;
-  try {
-    const value: unknown = JSON.parse(text);
-    if (typeof value !== 'object' || value === null) return undefined;
-    return Object.fromEntries(Object.entries(value).filter(([, segment]) => isSegment(segment)));
-  } catch {
-    return undefined;
+  /**
+   * `seal('write')`: no new writers from here on (F_SEAL_FUTURE_WRITE); mappings that exist keep writing.
+   * It can not be taken back. For memory of `create()` only: a file of /dev/shm cannot be sealed.
+   *
+   * @throws Error `EINVAL` (named memory), `EPERM`, `ERR_MAPPING_CLOSED`.
+   */
+  seal(what: 'write'): void {
+    validate.oneOf('what', what, ['write']);
+    native.addSeals(this.fd, F_SEAL_FUTURE_WRITE);
   }
-}
-
-/** Null unless the descriptor is the very segment that was shared. */
-function verified(segment: Segment): boolean {
-  try {
-    const { device, inode } = native.identify(segment.fd);
-    return device === segment.device && inode === segment.inode;
-  } catch {
-    return false;
-  }
-}
-
-/**
- * Takes what the parent handed over out of the environment, once: a grandchild that was handed nothing
- * has some other file under that number. Descriptors that are not what the parent said stay untouched.
- */
-function claim(): Segments {
-  const known = getEnvironmentData(WORKER_DATA) as unknown as Segments | undefined;
-  if (known !== undefined) return known;
-  const segments = parse(process.env[VARIABLE]);
-  if (segments === undefined) return {};
-  delete process.env[VARIABLE];
-  for (const segment of Object.values(segments)) {
-    if (verified(segment)) native.setCloseOnExec(segment.fd);
-  }
-  setEnvironmentData(WORKER_DATA, segments as never);
-  return segments;
-}
-
-const claimed = claim();
-
-function open(name: string, access: number): SharedMemory {
-  const segment = Object.hasOwn(claimed, name) ? claimed[name] : undefined;
-  if (segment === undefined || !verified(segment)) {
-    throw stateError(
-      'ERR_INVALID_STATE',
-      segment === undefined
-        ? `The parent process has shared no memory named '${name}'`
-        : `Descriptor ${segment.fd} is not the memory that the parent shared as '${name}'`,
-    );
-  }
-  return new SharedMemory(constructorKey, native.mapFile(segment.fd, access, 0, 0, 0), name);
-}
-
-/**
- * Memory that the parent process handed over with `share()`. Called again it gives a further mapping of
- * the same segment, after an `unmap()` too, and in workers of this process as well.
- *
- * @param name as in `share()`; without it, all there are
- * @param options `access`: default `'write'`
- * @throws TypeError `ERR_INVALID_ARG_TYPE`; Error `ERR_INVALID_STATE`: nothing of that name was handed
- *   over, or the descriptor is not the segment that was shared.
- * @example
- * const counter = new Int32Array(inherited('counter').buffer);
- * Atomics.add(counter, 0, 1);
- */
-export function inherited(name: string, options?: { access?: 'read' | 'write' }): SharedMemory;
-export function inherited(): Record<string, SharedMemory>;
-export function inherited(
-  name?: string,
-  options?: { access?: 'read' | 'write' },
-): SharedMemory | Record<string, SharedMemory> {
-  const { access = 'write' } = validate.options(options);
-  const mode = validate.oneOf('options.access', access, ['read', 'write']) === 'write' ? 1 : 0;
-  if (name !== undefined) return open(validate.string('name', name), mode);
-  return Object.fromEntries(Object.keys(claimed).map((key) => [key, open(key, mode)]));
 }

@@ -40,6 +40,13 @@ napi_value usage(napi_env env, napi_callback_info info);
 
 // memory_functions.cc
 napi_value create_memory(napi_env env, napi_callback_info info);
+napi_value create_named(napi_env env, napi_callback_info info);
+napi_value open_named_memory(napi_env env, napi_callback_info info);
+napi_value create_memfd(napi_env env, napi_callback_info info);
+napi_value open_shm(napi_env env, napi_callback_info info);
+napi_value unlink_shm(napi_env env, napi_callback_info info);
+napi_value add_seals_to(napi_env env, napi_callback_info info);
+napi_value get_seals_of(napi_env env, napi_callback_info info);
 napi_value descriptor_of(napi_env env, napi_callback_info info);
 napi_value identify_descriptor(napi_env env, napi_callback_info info);
 napi_value set_close_on_exec(napi_env env, napi_callback_info info);

@@ -4,6 +4,22 @@
 
 namespace memmap::binding {
 
+namespace {
+
+napi_value make_mapping(napi_env env, Result<std::shared_ptr<File>> file, const MapOptions& options,
+                        const std::string* path) {
+  if (!file.ok()) return raise(env, file.failure(), path);
+  auto mapping = Mapping::map(file.value(), options);
+  if (!mapping.ok()) return raise(env, mapping.failure(), path);
+  return make_handle(env, std::move(mapping.value()));
+}
+
+napi_value make_descriptor(napi_env env, Result<int> fd) {
+  return fd.ok() ? make_number(env, fd.value()) : raise(env, fd.failure());
+}
+
+}  // namespace
+
 // (name, length) -> handle of a mapping of new, sealed memory
 napi_value create_memory(napi_env env, napi_callback_info info) {
   Arguments<2> arg(env, info);
@@ -13,13 +29,97 @@ napi_value create_memory(napi_env env, napi_callback_info info) {
       length == 0) {
     return raise_argument(env, "createMemory(name, length)");
   }
-  auto file = make_sealed_memory(name.c_str(), length);
-  if (!file.ok()) return raise(env, file.failure());
   MapOptions options;
   options.access = Access::kWrite;
-  auto mapping = Mapping::map(file.value(), options);
-  if (!mapping.ok()) return raise(env, mapping.failure());
-  return make_handle(env, std::move(mapping.value()));
+  return make_mapping(env, make_sealed_memory(name.c_str(), length), options, nullptr);
+}
+
+// (name, length, mode, exclusive) -> handle of a mapping of named memory
+napi_value create_named(napi_env env, napi_callback_info info) {
+  Arguments<4> arg(env, info);
+  NamedRequest request;
+  uint64_t mode = 0;
+  if (!arg.ok || !to_path(env, arg[0], &request.name) ||
+      !to_size(env, arg[1], kMaxBytes, &request.length) || request.length == 0 ||
+      !to_size(env, arg[2], 07777, &mode) || arg[3] == nullptr ||
+      napi_get_value_bool(env, arg[3], &request.exclusive) != napi_ok) {
+    return raise_argument(env, "createNamed(name, length, mode, exclusive)");
+  }
+  request.mode = static_cast<unsigned>(mode);
+  const std::string path = path_of(request.name);
+  MapOptions options;
+  options.access = Access::kWrite;
+  options.length = request.length;
+  return make_mapping(env, make_named(request), options, &path);
+}
+
+// (name, writable) -> handle of a mapping of all of it
+napi_value open_named_memory(napi_env env, napi_callback_info info) {
+  Arguments<2> arg(env, info);
+  std::string name;
+  bool writable = false;
+  if (!arg.ok || !to_path(env, arg[0], &name) || arg[1] == nullptr ||
+      napi_get_value_bool(env, arg[1], &writable) != napi_ok) {
+    return raise_argument(env, "openNamed(name, writable)");
+  }
+  const std::string path = path_of(name);
+  MapOptions options;
+  options.access = writable ? Access::kWrite : Access::kRead;
+  return make_mapping(env, open_named(name, writable), options, &path);
+}
+
+// (name, flags) -> fd
+napi_value create_memfd(napi_env env, napi_callback_info info) {
+  Arguments<2> arg(env, info);
+  std::string name;
+  uint64_t flags = 0;
+  if (!arg.ok || !to_path(env, arg[0], &name) || !to_size(env, arg[1], UINT32_MAX, &flags)) {
+    return raise_argument(env, "memfdCreate(name, flags)");
+  }
+  return make_descriptor(env, memfd(name.c_str(), static_cast<unsigned>(flags)));
+}
+
+// (name, oflag, mode) -> fd
+napi_value open_shm(napi_env env, napi_callback_info info) {
+  Arguments<3> arg(env, info);
+  std::string name;
+  int oflag = 0;
+  uint64_t mode = 0;
+  if (!arg.ok || !to_path(env, arg[0], &name) || !to_int(env, arg[1], &oflag) ||
+      !to_size(env, arg[2], 07777, &mode)) {
+    return raise_argument(env, "shmOpen(name, oflag, mode)");
+  }
+  return make_descriptor(env,
+                         shm_open_descriptor(name.c_str(), oflag, static_cast<unsigned>(mode)));
+}
+
+// (name)
+napi_value unlink_shm(napi_env env, napi_callback_info info) {
+  Arguments<1> arg(env, info);
+  std::string name;
+  if (!arg.ok || !to_path(env, arg[0], &name)) return raise_argument(env, "shmUnlink(name)");
+  const Failure failure = shm_unlink_name(name.c_str());
+  return failure ? raise(env, failure) : nullptr;
+}
+
+// (fd, seals)
+napi_value add_seals_to(napi_env env, napi_callback_info info) {
+  Arguments<2> arg(env, info);
+  int fd = -1;
+  int seals = 0;
+  if (!arg.ok || !to_int(env, arg[0], &fd) || !to_int(env, arg[1], &seals)) {
+    return raise_argument(env, "addSeals(fd, seals)");
+  }
+  const Failure failure = add_seals(fd, seals);
+  return failure ? raise(env, failure) : nullptr;
+}
+
+// (fd) -> seals
+napi_value get_seals_of(napi_env env, napi_callback_info info) {
+  Arguments<1> arg(env, info);
+  int fd = -1;
+  if (!arg.ok || !to_int(env, arg[0], &fd)) return raise_argument(env, "getSeals(fd)");
+  return make_descriptor(env, seals_of(fd));
 }
 
 // (handle) -> the descriptor that the mapping keeps

@@ -10,6 +10,7 @@
 #include "core/guard.h"
 #include "core/region_table.h"
 #include "core/stats.h"
+#include "core/warnings.h"
 
 namespace memmap {
 namespace {
@@ -121,7 +122,7 @@ Region::~Region() {
     g_stats.mapped_bytes.fetch_sub(static_cast<int64_t>(reserved_));
   }
   state_ = State::kReleased;
-  release();
+  release(file_);
 }
 
 std::shared_ptr<Region> Region::find(const void* address) {
@@ -166,7 +167,7 @@ void Region::drop_hold() {
     state_ = State::kReleased;
     g_stats.retired_bytes.fetch_sub(static_cast<int64_t>(reserved_));
   }
-  release();
+  release(nullptr);
 }
 
 Failure Region::retire() {
@@ -185,7 +186,7 @@ Failure Region::retire() {
     g_stats.mapped_bytes.fetch_sub(static_cast<int64_t>(reserved_));
     file.swap(file_);
   }
-  if (unused) release();
+  if (unused) release(file);
   return {};
 }
 
@@ -201,7 +202,11 @@ Failure Region::lay_retired() {
   return {};
 }
 
-void Region::release() {
+void Region::release(const std::shared_ptr<File>& file) {
+  // What happened stays on record, and is still to be told if nobody has been told yet.
+  std::vector<Fault> past = faults();
+  int due = kDue;
+  if (warning_.compare_exchange_strong(due, kGiven)) keep_warning(owner_.load(), file.get(), past);
   // Out of the table first: once unmapped, the addresses may be somebody else's, and a fault there is
   // none of ours.
   if (slot_ >= 0) g_regions.remove(slot_);
@@ -209,8 +214,12 @@ void Region::release() {
   munmap(pointer(base_), reserved_);
   areas::give_back(areas_);
   areas_ = 0;
-  Incident::destroy(incident_);
-  incident_ = nullptr;
+  {
+    Guard held(lock_);
+    Incident::destroy(incident_);
+    incident_ = nullptr;
+    past_faults_ = std::move(past);
+  }
   g_stats.regions.fetch_sub(1);
 }
 
@@ -233,9 +242,13 @@ bool Region::patched(size_t offset, size_t length) const {
   return false;
 }
 
-bool Region::take_warning(const void* owner) {
+bool Region::may_warn(const void* owner) const {
   const void* mine = owner_.load();
-  if (mine != nullptr && mine != owner) return false;
+  return (mine == nullptr || mine == owner) && warning_.load() == kDue;
+}
+
+bool Region::take_warning(const void* owner) {
+  if (!may_warn(owner)) return false;
   int due = kDue;
   return warning_.compare_exchange_strong(due, kGiven);
 }
@@ -244,7 +257,8 @@ std::vector<Fault> Region::faults() const {
   std::vector<Fault> faults;
   faults.reserve(Incident::kMaxFaults);  // before the lock: an allocation may take long
   Guard held(lock_);
-  for (int i = 0; incident_ != nullptr && i < incident_->fault_count(); i++) {
+  if (incident_ == nullptr) return past_faults_;
+  for (int i = 0; i < incident_->fault_count(); i++) {
     faults.push_back(incident_->fault(i));
   }
   return faults;

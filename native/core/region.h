@@ -106,6 +106,7 @@ class Region : public std::enable_shared_from_this<Region> {
   // True once in the region's life, after its first fault, for its owner (an environment, by address);
   // a region without an owner is anybody's. Whoever gets it tells the user.
   bool take_warning(const void* owner);
+  bool may_warn(const void* owner) const;
   void set_owner(const void* owner) { owner_.store(owner); }
   void disown(const void* owner) { owner_.compare_exchange_strong(owner, nullptr); }
 
@@ -120,7 +121,7 @@ class Region : public std::enable_shared_from_this<Region> {
   Region(const RegionRequest& request, uintptr_t base, size_t reserved, size_t page);
   static Result<std::shared_ptr<Region>> finish(const RegionRequest& request, void* base,
                                                 size_t reserved, size_t page);
-  void release();  // with the state already kReleased, outside the lock
+  void release(const std::shared_ptr<File>& file);  // with state_ at kReleased, outside the lock
   Failure lay_retired();
   Failure map_pages(uintptr_t begin, uintptr_t end);
   void forget_patches(uintptr_t begin, uintptr_t end);
@@ -155,6 +156,7 @@ class Region : public std::enable_shared_from_this<Region> {
   int64_t areas_;  // how many areas this region is counted for
   std::shared_ptr<File> file_;
   Incident* incident_ = nullptr;
+  std::vector<Fault> past_faults_;  // of the incident, once the region is released
 };
 
 // Keeps the addresses of a region from being given back while a call of ours uses them. It may be retired

@@ -4,6 +4,7 @@
 #include <string>
 #include <vector>
 
+#include "core/file.h"
 #include "core/incident.h"
 
 namespace memmap {
@@ -13,7 +14,9 @@ struct WarnedRegion {
   std::vector<Fault> faults;
 };
 
-// Regions of `owner`, or of nobody, each reported once in its life.
+// A region that goes before its fault was reported leaves this behind. `file` may be null.
+void keep_warning(const void* owner, const File* file, std::vector<Fault> faults);
+// Regions of `owner`, or of nobody, each reported once in its life; those that have gone too.
 std::vector<WarnedRegion> regions_to_warn_of(const void* owner);
 // The owner is going away: its regions are anybody's.
 void disown_regions(const void* owner);
