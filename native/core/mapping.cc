@@ -218,6 +218,7 @@ Result<FlushJob> Mapping::flush(const std::vector<FileRange>& ranges, bool whole
 Failure Mapping::flush_now(FileRange range, bool whole) {
   std::shared_ptr<File> file;
   std::shared_ptr<Region> region;
+  const uint64_t in_mapping = range.offset;
   {
     Lock held(mutex_);
     const Failure failure = may_flush(range, whole);
@@ -227,15 +228,16 @@ Failure Mapping::flush_now(FileRange range, bool whole) {
       file = file_;
       region = region_;
     }
+    // Other threads may unmap or slide it at any moment: by the offset in the file then, as flush() does.
+    if (file != nullptr && sharers_.load() > 0) region = nullptr;
+    range.offset += offset_;
   }
   if (file == nullptr) {  // windows that were left behind: by their offsets in the file
     auto job = flush({}, true);
     return job.ok() ? job.value().run() : job.failure();
   }
-  if (region == nullptr || range.length == 0) return file->sync({});
-  const RegionUse use(*region);
-  if (!use) return Failure::of(Reason::kClosed);
-  return region->sync(delta_ + range.offset, range.length);
+  if (region == nullptr || range.length == 0) return file->sync({range});
+  return region->sync(delta_ + in_mapping, range.length);
 }
 
 Failure Mapping::close() {

@@ -203,14 +203,14 @@ Failure Region::lay_retired() {
 }
 
 void Region::release(const std::shared_ptr<File>& file) {
-  // What happened stays on record, and is still to be told if nobody has been told yet.
-  std::vector<Fault> past = faults();
-  int due = kDue;
-  if (warning_.compare_exchange_strong(due, kGiven)) keep_warning(owner_.load(), file.get(), past);
   // Out of the table first: once unmapped, the addresses may be somebody else's, and a fault there is
   // none of ours.
   if (slot_ >= 0) g_regions.remove(slot_);
   slot_ = -1;
+  // What happened stays on record, and is still to be told if nobody has been told yet.
+  std::vector<Fault> past = faults();
+  int due = kDue;
+  if (warning_.compare_exchange_strong(due, kGiven)) keep_warning(owner_.load(), file.get(), past);
   munmap(pointer(base_), reserved_);
   areas::give_back(areas_);
   areas_ = 0;

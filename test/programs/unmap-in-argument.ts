@@ -58,7 +58,7 @@ const theirs: Record<string, Call> = {
   slice: (m, a) => bytes(m).slice(a),
   'slice of the buffer': (m, a) => m.buffer.slice(a),
   at: (m, a) => bytes(m).at(a),
-  join: (m, a) => bytes(m).join({ toString: () => String(a) } as never),
+  join: (m, a) => bytes(m).join({ toString: () => `${+a}` } as never),
   'an element': (m, a) => {
     bytes(m)[3] = a;
   },
