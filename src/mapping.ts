@@ -257,7 +257,8 @@ export class Mapping implements Disposable, AsyncDisposable {
   /**
    * Sets the length of the file and of the mapping. Longer: blocks are allocated (unless the mapping is
    * `sparse`), and within the `reserve` no address changes: older buffers keep their length, `buffer` is
-   * a new and longer one. Beyond the reserve, and when it gets shorter, every buffer is detached.
+   * a new and longer one. Beyond the reserve, and when it gets shorter, every buffer is detached. Advice,
+   * lock and protection go along: beyond the reserve those of the whole mapping only, not of parts.
    *
    * @param length bytes
    * @throws RangeError `ERR_OUT_OF_RANGE`: the file goes on past the end of the mapping (nothing outside

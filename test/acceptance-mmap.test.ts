@@ -338,7 +338,7 @@ describe('large files, made of holes', () => {
       ftruncateSync(fd, size);
       using mapping = map(path, { access: 'write' });
       expect(mapping.length).toBe(size);
-      for (const place of [0, Math.floor(size / 2), 2 * GIB - PAGE_SIZE - 5, size - 8]) {
+      for (const place of [0, Math.floor(size / 2), 2 * GIB - 2 * PAGE_SIZE - 5, size - 8]) {
         mapping.view(DataView, place, 8).setFloat64(0, place);
         const read = Buffer.alloc(8);
         readSync(fd, read, 0, 8, place);

@@ -2,6 +2,7 @@
 
 import {
   closeSync,
+  fstatSync,
   lstatSync,
   mkdirSync,
   openSync,
@@ -16,7 +17,7 @@ import {
 } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { map } from 'memmap';
-import { PAGE_SIZE } from 'memmap/posix';
+import { memfd_create, PAGE_SIZE } from 'memmap/posix';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { fileState, refused, shape } from './support/bad.js';
 import { smallTmpfs } from './support/mount.js';
@@ -179,6 +180,18 @@ describe('a full disk', () => {
     // Shorter, or as it is: nothing to allocate.
     using same = map(path, { ...create, length: SIZE });
     expect(same.bytes.every((byte) => byte === 7)).toBe(true);
+  });
+
+  test('so is more memory than the machine has, for a file in memory without a limit', () => {
+    const fd = memfd_create('memmap-test');
+    onTestFinished(() => closeSync(fd));
+    for (const length of [2 ** 44, 2 ** 48, Number.MAX_SAFE_INTEGER]) {
+      const state = () => fstatSync(fd).size;
+      const error = refused(() => map(fd, { access: 'write', length }), state);
+      expect(shape(error)).toEqual(ENOSPC);
+    }
+    using mapping = map(fd, { access: 'write', length: SIZE });
+    expect([mapping.length, fstatSync(fd).size]).toEqual([SIZE, SIZE]);
   });
 
   test('is met later by a sparse file, which can be mapped', (context) => {

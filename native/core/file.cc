@@ -4,6 +4,7 @@
 #include <linux/magic.h>
 #include <sys/statfs.h>
 #include <sys/syscall.h>
+#include <sys/sysinfo.h>
 #include <unistd.h>
 
 #include <cerrno>
@@ -40,7 +41,16 @@ std::string link_target(const std::string& path) {
 // a yes is only a guess, and fallocate has the last word.
 bool seems_full(int fd, uint64_t bytes) {
   struct statfs fs = {};
-  if (fstatfs(fd, &fs) != 0 || fs.f_blocks == 0) return false;  // e.g. a memfd: no limit of its own
+  if (fstatfs(fd, &fs) != 0) return false;
+  if (fs.f_type == TMPFS_MAGIC && fs.f_blocks == 0) {
+    // A memfd has no limit of its own. The machine's is one: past it fallocate(2) would go on until the
+    // kernel kills somebody.
+    struct sysinfo machine = {};
+    if (sysinfo(&machine) != 0) return false;
+    const uint64_t total = (machine.totalram + machine.totalswap) * uint64_t{machine.mem_unit};
+    return bytes > total;
+  }
+  if (fs.f_blocks == 0) return false;
   return bytes / static_cast<uint64_t>(fs.f_bsize) > static_cast<uint64_t>(fs.f_bfree);
 }
 

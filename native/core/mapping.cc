@@ -93,7 +93,8 @@ Result<std::shared_ptr<Region>> Mapping::map_region(uint64_t length, uint64_t re
   RegionRequest request;
   request.length = length == 0 ? 0 : length + delta_;
   request.reserved = reserve == 0 ? 0 : reserve + delta_;
-  request.prot = protection(access_);
+  // One that takes another's place keeps the protection that the whole of it has by now.
+  request.prot = region_ == nullptr ? protection(access_) : region_->as_request().prot;
   request.flags = access_ == Access::kCopy ? MAP_PRIVATE : MAP_SHARED;
   if (options_.populate) request.flags |= MAP_POPULATE;
   request.advice = options_.advice;

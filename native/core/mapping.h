@@ -95,7 +95,7 @@ class Mapping : public std::enable_shared_from_this<Mapping> {
   Access access_ = Access::kRead;
   bool anonymous_ = false;
   uint64_t delta_ = 0;  // offset_ less the page boundary before it
-  MapOptions options_;  // as asked for; what a new region is mapped with
+  MapOptions options_;  // as asked for, and changed since: what a new region is mapped with
   std::atomic<int> sharers_{0};
 
   mutable std::mutex mutex_;  // guards what follows

@@ -55,6 +55,10 @@ Result<std::shared_ptr<Region>> Mapping::resize(uint64_t length) {
     length_ = length;
     return none;
   }
+  if (region_ != nullptr) {  // what was asked for since the beginning goes along
+    options_.advice = region_->as_request().advice;
+    options_.lock = region_->locked();
+  }
   auto region = map_region(length, 0);
   if (!region.ok()) return undo(region.failure());
   std::shared_ptr<Region> replaced = std::move(region_);

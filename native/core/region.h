@@ -93,6 +93,7 @@ class Region : public std::enable_shared_from_this<Region> {
   Failure protect(size_t offset, size_t length, int prot);
   Failure lock_pages(size_t offset, size_t length);
   void forget_lock();
+  bool locked() const;  // the whole of it
   void set_advice(int advice);
   // Areas that were split off by calls on parts of the region. Refused when there are too many.
   Failure expect_split();

@@ -28,7 +28,13 @@ Failure Region::map_pages(uintptr_t begin, uintptr_t end) {
   if (failure) return failure;
   // Advice and locks belong to the area that was just replaced.
   if (advice_ != 0) madvise(pointer(begin), end - begin, advice_);
-  if (locked_ && mlock(pointer(begin), end - begin) != 0) return Failure::system(errno, "mlock");
+  if (!locked_) return {};
+  // Not mlock(2): pages past the end of the file, where a window may well lie, are ENOMEM to it. Those that
+  // there are come in at once, the others when there are some.
+  if (mlock2(pointer(begin), end - begin, MLOCK_ONFAULT) != 0) {
+    return Failure::system(errno, "mlock2");
+  }
+  madvise(pointer(begin), end - begin, MADV_POPULATE_READ);
   return {};
 }
 
@@ -80,7 +86,9 @@ Failure Region::slide(uint64_t file_offset) {
   file_offset_ = file_offset;
   const Failure failure = map_pages(base_, base_ + length_);
   if (failure) {
+    // It may be the lock that failed, with the new pages there already.
     file_offset_ = before;
+    map_pages(base_, base_ + length_);
     return failure;
   }
   forget_patches(base_, base_ + length_);
@@ -132,6 +140,11 @@ Failure Region::lock_pages(size_t offset, size_t length) {
 void Region::forget_lock() {
   Guard held(lock_);
   locked_ = false;
+}
+
+bool Region::locked() const {
+  Guard held(lock_);
+  return locked_;
 }
 
 RegionRequest Region::as_request() const {

@@ -7,7 +7,7 @@
 // Prints the seed first, and a line of JSON last: into a pipe, since a file would be cut by ftruncate(1).
 
 import { createHash } from 'node:crypto';
-import { closeSync, mkdirSync, openSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdirSync, openSync, readdirSync, unlinkSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { setImmediate as turn } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -27,6 +27,7 @@ import {
   oneOf,
   pairs,
   path,
+  sharedView,
   view,
   type World,
 } from '../support/garbage.js';
@@ -70,6 +71,9 @@ const mmapFlags = flags(
   [MAP.NORESERVE, MAP.POPULATE, MAP.LOCKED, MAP.HUGETLB, MAP.SHARED_VALIDATE, MAP.FIXED, 0x100],
 );
 
+const target = fc.oneof(handle, buffer, view, sharedView);
+const oflags = flags([0, 1, 2], [0o100, 0o200, 0o1000, 0o2000, 0o4000]);
+
 /** What each export expects. An export that has no entry here is called with garbage only. */
 const expected: Record<string, fc.Arbitrary<Argument>[]> = {
   mapFile: [
@@ -81,6 +85,10 @@ const expected: Record<string, fc.Arbitrary<Argument>[]> = {
   ],
   mapAnonymous: [size, options],
   bufferOf: [handle, offset, size],
+  sharedBufferOf: [handle],
+  mappingBehind: [sharedView],
+  accessOf: [handle],
+  offsetOf: [handle],
   lengthOf: [handle],
   isClosed: [handle],
   faultsOf: [handle],
@@ -88,19 +96,54 @@ const expected: Record<string, fc.Arbitrary<Argument>[]> = {
   prepareFlush: [handle, pairs],
   runFlush: [job],
   flushSync: [handle, offset, size],
+  resize: [handle, size],
+  slide: [handle, offset],
+  refresh: [handle],
+  advise: [target, fc.oneof(integer(0, 25), integer(99, 104)), offset, size],
+  protect: [target, integer(0, 7), offset, size],
+  sync: [fc.oneof(buffer, view), integer(0, 7)],
+  lock: [target, offset, size],
+  unlock: [target, offset, size],
+  residency: [target, offset, size],
+  prefetch: [handle, offset, size],
+  usage: [handle],
   createMemory: [anyName, size],
+  createNamed: [anyName, size, integer(0, 0o777), oneOf(true, false)],
+  openNamed: [anyName, oneOf(true, false)],
+  memfdCreate: [anyName, flags([0, 1, 2, 3], [4, 8, 16])],
+  shmOpen: [anyName, oflags, integer(0, 0o777)],
+  shmUnlink: [anyName],
+  addSeals: [fd, integer(0, 31)],
+  getSeals: [fd],
   descriptorOf: [handle],
   identify: [fd],
   setCloseOnExec: [fd],
   mmap: [size, integer(0, 7), mmapFlags, fd, oneOf(0, 4096, 1)],
   munmap: [buffer],
-  msync: [fc.oneof(buffer, view), integer(0, 7)],
+  mremap: [buffer, size],
   ftruncate: [fd, size],
   configure: [garbage, garbage, size],
   stats: [],
   enableGuard: [oneOf(true, false)],
   reinstallGuard: [],
 };
+/** They return a descriptor, which is then ours to close. */
+const opening = ['memfdCreate', 'shmOpen'];
+
+/** Names in /dev/shm belong to the whole machine: each of ours begins like this. */
+const PREFIX = `memmap-fuzz-${process.pid}-`;
+const naming = ['createNamed', 'openNamed', 'shmOpen', 'shmUnlink'];
+function ownName(name: unknown): unknown {
+  if (typeof name === 'string') return PREFIX + name.replaceAll('/', '_');
+  if (!ArrayBuffer.isView(name)) return name;
+  const bytes = Buffer.from(name.buffer, name.byteOffset, name.byteLength);
+  return Buffer.from(PREFIX + bytes.toString('latin1').replaceAll('/', '_'));
+}
+function unlinkNames(): void {
+  for (const name of readdirSync('/dev/shm')) {
+    if (name.startsWith(PREFIX)) unlinkSync(`/dev/shm/${name}`);
+  }
+}
 
 interface Call {
   name: string;
@@ -127,17 +170,26 @@ const round = fc.tuple(
 );
 
 const KEPT = 24;
-function keep<T>(list: T[], item: T): void {
+/** Returns what is kept no longer: it is left to the garbage collector. */
+function keep<T>(list: T[], item: T): T | undefined {
   list.push(item);
-  if (list.length > KEPT) list.shift(); // left to the garbage collector
+  return list.length > KEPT ? list.shift() : undefined;
 }
+const making = [
+  ...['mapFile', 'mapAnonymous', 'mappingBehind'],
+  ...['createMemory', 'createNamed', 'openNamed'],
+];
 
 function sort(world: World, name: string, result: unknown, promises: Promise<unknown>[]): void {
-  if (result instanceof ArrayBuffer) keep(world.buffers, result);
+  if (result instanceof ArrayBuffer && name !== 'residency') keep(world.buffers, result);
+  else if (result instanceof SharedArrayBuffer) keep(world.shared, result);
   else if (result instanceof Promise) promises.push(result);
   else if (name === 'prepareFlush') keep(world.jobs, result as object);
   else if (name === 'descriptorOf') keep(world.descriptors, result as number);
-  else if (['mapFile', 'mapAnonymous', 'createMemory'].includes(name)) {
+  else if (opening.includes(name)) {
+    const closed = keep(world.owned, result as number);
+    if (closed !== undefined) closeSync(closed);
+  } else if (making.includes(name)) {
     keep(world.handles, result as object);
   }
 }
@@ -164,6 +216,7 @@ async function run(
     for (const { name, how, self, args } of some) {
       digest.update(JSON.stringify([name, how, self.name, args.map((arg) => arg.name)]));
       const made = args.map((arg) => arg.make(world));
+      if (naming.includes(name)) made[0] = ownName(made[0]);
       count(counts.calls, name);
       try {
         const target = addon[name] as Export;
@@ -192,6 +245,7 @@ async function run(
     for (const settled of await Promise.allSettled(promises)) {
       if (settled.status === 'rejected' && !acceptable(settled.reason)) throw settled.reason;
     }
+    unlinkNames();
     await turn(); // finalizers
   });
   await fc.assert(property, { seed, numRuns: Math.ceil(calls / 40), endOnFailure: true });
@@ -213,14 +267,17 @@ function makeWorld(directory: string): World {
     openSync('/dev/null', 'r+'),
     openSync(paths[1] ?? '', 0o10000000), // O_PATH
   ];
-  return { handles: [], jobs: [], buffers: [], fds, descriptors: [], paths };
+  return {
+    ...{ handles: [], jobs: [], buffers: [], shared: [] },
+    ...{ fds, descriptors: [], owned: [], paths },
+  };
 }
 
 /** Unmaps what is there. */
 function end(world: World): void {
   for (const mapping of world.handles) call('unmap', mapping);
   for (const memory of world.buffers) if (memory.byteLength > 0) call('munmap', memory);
-  world.handles.length = world.buffers.length = world.jobs.length = 0;
+  world.handles.length = world.buffers.length = world.jobs.length = world.shared.length = 0;
 }
 
 /** Makers of errors: none of them makes one. Each may be called in the middle of anything. */
@@ -311,7 +368,7 @@ async function inMain(): Promise<void> {
     (globalThis as { gc?: () => void }).gc?.();
     await turn();
   }
-  for (const open of world.fds) closeSync(open);
+  for (const open of [...world.fds, ...world.owned]) closeSync(open);
   const sum = (of: 'calls' | 'returned') => {
     const total: Record<string, number> = {};
     for (const result of results) {

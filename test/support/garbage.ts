@@ -10,9 +10,12 @@ export interface World {
   readonly jobs: object[];
   /** ArrayBuffers over mapped memory; unmapped ones among them. */
   readonly buffers: ArrayBuffer[];
+  readonly shared: SharedArrayBuffer[];
   readonly fds: readonly number[];
   /** Descriptors of mappings, or what were some. */
   readonly descriptors: number[];
+  /** Descriptors that calls have returned to their caller. */
+  readonly owned: number[];
   readonly paths: string[];
 }
 
@@ -165,12 +168,20 @@ export const path = thing('paths');
 export const fd = fc.oneof(
   { weight: 8, arbitrary: thing('fds') },
   { weight: 2, arbitrary: thing('descriptors') },
+  { weight: 4, arbitrary: thing('owned') },
   { weight: 1, arbitrary: fc.constantFrom(-2, -1, 999_999, 2 ** 31 - 1, 2 ** 31).map(value) },
 );
 type ViewClass = new (buffer: ArrayBuffer, offset: number, length: number) => ArrayBufferView;
 const classes: readonly ViewClass[] = [
   ...[Uint8Array, Int16Array, Uint32Array, Float64Array, BigUint64Array, DataView],
 ];
+/** Of a SharedArrayBuffer over mapped memory: Node-API does not see the buffer itself. */
+export const sharedView = thing('shared').map((of) =>
+  fixed(`view of ${of.name}`, (world) => {
+    const memory = of.make(world);
+    return memory === undefined ? memory : new Uint8Array(memory as SharedArrayBuffer);
+  }),
+);
 /** A view of mapped memory, wherever it fits. */
 export const view = fc.tuple(buffer, fc.constantFrom(...classes), place).map(([of, Class, at]) =>
   fixed(`${Class.name} at ${at} of ${of.name}`, (world) => {
@@ -200,6 +211,7 @@ export const garbage: fc.Arbitrary<Argument> = fc.oneof(
   job,
   buffer,
   view,
+  sharedView,
   fd,
   path,
 );

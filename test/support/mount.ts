@@ -1,6 +1,8 @@
 // File systems of a test's own.
 
 import { execFileSync } from 'node:child_process';
+import { truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { onTestFinished, type TestContext } from 'vitest';
 import { tempDir } from './temp.js';
 
@@ -21,4 +23,27 @@ export function smallTmpfs(context: TestContext, bytes: number): string {
     execFileSync('umount', [directory], { stdio: 'pipe' });
   });
   return directory;
+}
+
+/**
+ * A block device of `size` bytes of which only `room` can be written: what goes beyond is an error of the
+ * device, on write-back. Until the test is done; or the test is skipped, with the reason.
+ */
+export function failingDevice(context: TestContext, size: number, room: number): string {
+  const backing = join(smallTmpfs(context, room), 'backing');
+  writeFileSync(backing, '');
+  truncateSync(backing, size);
+  let device = '';
+  try {
+    device = execFileSync('losetup', ['-f', '--show', backing], {
+      encoding: 'utf8',
+      stdio: 'pipe',
+    }).trim();
+  } catch (error) {
+    context.skip(`no loop device can be had here: ${(error as Error).message}`);
+  }
+  onTestFinished(() => {
+    execFileSync('losetup', ['-d', device], { stdio: 'pipe' });
+  });
+  return device;
 }
