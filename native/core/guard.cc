@@ -79,11 +79,21 @@ void handle(int signal, siginfo_t* info, void* context) {
   if (!survived) chain(signal, info, context);
 }
 
+// Whether `current` has taken our place, rather than being put above us by somebody who calls us: then
+// taking it back would have the two of us call each other for ever. libuv's handler and the default one call
+// nobody (and take no siginfo); the one that we call ourselves is below us.
+bool displaced(const struct sigaction& current, const Previous& old) {
+  if ((current.sa_flags & SA_SIGINFO) == 0) return true;
+  return (old.chained.sa_flags & SA_SIGINFO) != 0 &&
+         current.sa_sigaction == old.chained.sa_sigaction;
+}
+
 void take(int signal, bool first) {
   struct sigaction current = {};
   sigaction(signal, nullptr, &current);
   if ((current.sa_flags & SA_SIGINFO) != 0 && current.sa_sigaction == handle) return;
   const Previous* old = g_previous[index_of(signal)].load();
+  if (!first && !displaced(current, *old)) return;
   // Never freed: a handler on another thread may be reading the old one. Few, and small.
   Previous* next = new Previous;
   next->before_us = first || old == nullptr ? current : old->before_us;

@@ -1,0 +1,90 @@
+// The package's declarations, as its users' compiler reads them: test/types/ must compile, and must not once
+// the declarations are worse.
+
+import { cpSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { describe, expect, test } from 'vitest';
+import { run } from './support/program.js';
+import { tempDir } from './support/temp.js';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+
+function compile(project: string, cwd = root) {
+  const tsc = join(root, 'node_modules/typescript/bin/tsc');
+  return run(process.execPath, [tsc, '--pretty', 'false', '-p', project], { cwd });
+}
+
+test('what must compile does, what must not does not, and nothing of the contract is missing', async () => {
+  const { code, signal, stdout, stderr } = await compile('test/types/tsconfig.json');
+  expect({ code, signal, stdout, stderr }).toEqual({
+    code: 0,
+    signal: null,
+    stdout: '',
+    stderr: '',
+  });
+});
+
+describe('it would be told if', () => {
+  /** What is changed in a file, where it is told, and as what. */
+  type Mutant = [what: string, file: string, from: string | RegExp, to: string, told: RegExp];
+  const USAGE = /^usage\.test-d\.ts\(\d+,\d+\): error TS\d+/m;
+  const CONTRACT = /^contract\.test-d\.ts\(\d+,\d+\): error TS\d+/m;
+  const mutants: Mutant[] = [
+    ['msync() took any number', 'posix.d.ts', /msync\(region: Region, flags: MS\)/, 'msync(region: Region, flags: number | MS)', USAGE], // biome-ignore format: a list
+    ['msync() took flags of mmap()', 'posix.d.ts', /msync\(region: Region, flags: MS\)/, 'msync(region: Region, flags: MS | import("./posix-constants.js").MAP)', USAGE], // biome-ignore format: a list
+    ['an access could be any word', 'map-options.d.ts', /access\?: 'read' \| 'write' \| 'copy'/, 'access?: string', USAGE], // biome-ignore format: a list
+    ['an access of the contract were gone', 'map-options.d.ts', /access\?: 'read' \| 'write' \| 'copy'/, "access?: 'read' | 'write'", CONTRACT], // biome-ignore format: a list
+    ['view() returned just a view', 'mapping.d.ts', /(view<T extends ViewClass>\([^)]*\)): InstanceType<T>/, '$1: ArrayBufferView', USAGE], // biome-ignore format: a list
+    ['view() returned anything', 'mapping.d.ts', /(view<T extends ViewClass>\([^)]*\)): InstanceType<T>/, '$1: any', USAGE], // biome-ignore format: a list
+    ['view() took any class', 'mapping.d.ts', /view<T extends ViewClass>/, 'view<T extends new (...args: never) => any>', USAGE], // biome-ignore format: a list
+    ['a method were gone', 'mapping.d.ts', /\n {4}slide\([^)]*\): number;/, '', CONTRACT],
+    ['a method returned something else', 'mapping.d.ts', /slide\(offset: number\): number/, 'slide(offset: number): void', CONTRACT], // biome-ignore format: a list
+    ['a method wanted more', 'mapping.d.ts', /resize\(length: number\)/, 'resize(length: number, how: string)', CONTRACT], // biome-ignore format: a list
+    ['a property had another type', 'mapping.d.ts', /get closed\(\): boolean/, 'get closed(): string', CONTRACT], // biome-ignore format: a list
+    ['a property could be set', 'mapping.d.ts', /get length\(\): number;/, 'length: number;', USAGE], // biome-ignore format: a list
+    ['a function were gone', 'posix.d.ts', /export declare function mincore\([^)]*\): [^;]*;/, '', CONTRACT], // biome-ignore format: a list
+    ['a flag were gone', 'posix-constants.d.ts', /\n {4}NORESERVE = [^\n]*|\n {4}NORESERVE,?/, '', CONTRACT], // biome-ignore format: a list
+    ['a flag had no flat name', 'posix-constants.d.ts', /export declare const MADV_COLD: [^;]*;/, '', CONTRACT], // biome-ignore format: a list
+    ['a kind of fault were new', 'errors.d.ts', /'truncated' \|/, "'truncated' | 'lost' |", CONTRACT], // biome-ignore format: a list
+    ['a static were gone', 'shared-memory.d.ts', /static unlink\([^)]*\): void;/, '', CONTRACT], // biome-ignore format: a list
+    ['share() took any mapping', 'share.d.ts', /Record<string, SharedMemory>, options/, 'Record<string, object>, options', USAGE], // biome-ignore format: a list
+  ];
+
+  /** Compiles a copy of test/types/ against a copy of lib/ of which one file was changed. */
+  async function compileCopy(file?: string, change = (text: string) => text) {
+    const directory = tempDir();
+    cpSync(join(root, 'test/types'), directory, { recursive: true });
+    cpSync(join(root, 'lib'), join(directory, 'lib'), { recursive: true });
+    symlinkSync(join(root, 'node_modules'), join(directory, 'node_modules'));
+    if (file !== undefined) {
+      const path = join(directory, 'lib', file);
+      const before = readFileSync(path, 'utf8');
+      const after = change(before);
+      expect(after, `nothing was changed in ${file}`).not.toBe(before);
+      writeFileSync(path, after);
+    }
+    const config = {
+      extends: join(root, 'test/types/tsconfig.json'),
+      compilerOptions: {
+        rootDir: '.',
+        typeRoots: ['node_modules/@types'],
+        paths: { memmap: ['./lib/index.d.ts'], 'memmap/posix': ['./lib/posix.d.ts'] },
+      },
+      include: ['*.ts'],
+    };
+    writeFileSync(join(directory, 'tsconfig.json'), JSON.stringify(config));
+    return compile('tsconfig.json', directory);
+  }
+
+  test('(and not if nothing were)', async () => {
+    expect(await compileCopy()).toEqual({ code: 0, signal: null, stdout: '', stderr: '' });
+  });
+
+  test.each(mutants)('%s', async (_, file, from, to, told) => {
+    const { code, signal, stdout } = await compileCopy(file, (text) => text.replace(from, to));
+    expect(signal).toBeNull();
+    expect(code, stdout).not.toBe(0);
+    expect(stdout).toMatch(told);
+  });
+});
