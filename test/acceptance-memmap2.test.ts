@@ -7,8 +7,8 @@ import { anonymous, type Mapping, map } from 'memmap';
 import { MAP, mlock, mmap, mprotect, mremap, munlock, PAGE_SIZE, PROT } from 'memmap/posix';
 import { describe, expect, test } from 'vitest';
 import { fileState, refused, shape } from './support/bad.js';
-import { failure, lockedBytes, mapped, openFd } from './support/posix.js';
-import { areasOf, maps, smaps, total } from './support/proc.js';
+import { failure, mapped, openFd } from './support/posix.js';
+import { areasOf, lockedBytes, maps, smaps, total } from './support/proc.js';
 import { tempFile } from './support/temp.js';
 
 const RW = PROT.READ | PROT.WRITE;

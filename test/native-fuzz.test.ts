@@ -1,8 +1,10 @@
 // The native boundary under garbage: whatever the add-on's functions are called with, the process lives.
 
+import { readdirSync, unlinkSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { basename } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { expect, test } from 'vitest';
+import { expect, onTestFinished, test } from 'vitest';
 import type { Report } from './programs/native-fuzz.js';
 import { program, type Result, run } from './support/program.js';
 import { tempDir } from './support/temp.js';
@@ -12,9 +14,15 @@ const addon = (
 )(fileURLToPath(new URL('..', import.meta.url)));
 
 async function fuzz(env: Record<string, string>): Promise<{ seed: string; report: Report }> {
+  const cwd = tempDir();
+  // Of a process that was killed.
+  onTestFinished(() => {
+    const names = readdirSync('/dev/shm').filter((name) => name.includes(basename(cwd)));
+    for (const name of names) unlinkSync(`/dev/shm/${name}`);
+  });
   const { code, signal, stdout, stderr }: Result = await run(program('native-fuzz'), [], {
     node: ['--expose-gc', '--no-warnings'],
-    cwd: tempDir(),
+    cwd,
     env,
     watchdog: 120_000,
   });

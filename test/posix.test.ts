@@ -14,40 +14,16 @@ import {
 } from 'node:fs';
 import { map, stats } from 'memmap';
 import { ftruncate, MAP, MS, mmap, msync, munmap, PAGE_SIZE, PROT } from 'memmap/posix';
-import { describe, expect, onTestFinished, test } from 'vitest';
+import { describe, expect, test } from 'vitest';
 import { fileState, refused, shape } from './support/bad.js';
-import { areasOf, maps, pagemap, smaps, total } from './support/proc.js';
+import { failure, mapped, openFd } from './support/posix.js';
+import { areasOf, lockedBytes, maps, pagemap, smaps, total } from './support/proc.js';
 import { tempFile } from './support/temp.js';
 
 const RW = PROT.READ | PROT.WRITE;
 /** Of no meaning to any kernel so far. */
 const UNKNOWN = 1 << 23;
 const ANON = MAP.PRIVATE | MAP.ANONYMOUS;
-
-const failure = (code: string, errno: number, syscall: string) => ({
-  name: 'Error',
-  code,
-  errno: -errno,
-  syscall,
-});
-
-function openFd(path: string, flags: string | number = 'r+'): number {
-  const fd = openSync(path, flags);
-  onTestFinished(() => closeSync(fd));
-  return fd;
-}
-
-/** mmap(), until the test is done. */
-function mapped(...args: Parameters<typeof mmap>): ArrayBuffer {
-  const buffer = mmap(...args);
-  onTestFinished(() => {
-    if (buffer.byteLength > 0) munmap(buffer);
-  });
-  return buffer;
-}
-
-const lockedKb = () =>
-  Number(/^VmLck:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1]);
 
 describe('mmap', () => {
   test('of a file: the bytes, not a copy of them', () => {
@@ -191,12 +167,12 @@ describe('mmap', () => {
   // mmap14
   test('LOCKED: counted in VmLck, until munmap', () => {
     const path = tempFile(4 * PAGE_SIZE);
-    const before = lockedKb();
+    const before = lockedBytes();
     const buffer = mapped(4 * PAGE_SIZE, RW, MAP.SHARED | MAP.LOCKED, openFd(path));
-    expect(lockedKb() - before).toBe((4 * PAGE_SIZE) / 1024);
+    expect(lockedBytes() - before).toBe(4 * PAGE_SIZE);
     expect(areasOf(path, smaps())[0]?.flags).toContain('lo');
     munmap(buffer);
-    expect(lockedKb()).toBe(before);
+    expect(lockedBytes()).toBe(before);
   });
 
   // mmap20

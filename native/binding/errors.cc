@@ -4,7 +4,10 @@
 
 namespace memmap::binding {
 
-napi_value make_error(napi_env env, const Failure& failure, const std::string* path) {
+namespace {
+
+// By errors.ts. Null with an exception pending, or when the environment is going away.
+napi_value ask_maker(napi_env env, const Failure& failure, const std::string* path) {
   EnvState* state = EnvState::of(env);
   if (state == nullptr || state->make_error == nullptr) return nullptr;
   napi_value maker = nullptr;
@@ -28,14 +31,26 @@ napi_value make_error(napi_env env, const Failure& failure, const std::string* p
   return error;
 }
 
-napi_value raise(napi_env env, const Failure& failure, const std::string* path) {
+}  // namespace
+
+napi_value make_error(napi_env env, const Failure& failure, const std::string* path) {
+  napi_value error = ask_maker(env, failure, path);
+  if (error != nullptr) return error;
+  // A promise must settle, and an exception in the completion of work on the pool would end the process:
+  // what the maker has thrown is the error then.
   bool pending = false;
-  napi_value error = make_error(env, failure, path);
-  if (error != nullptr) {
-    napi_throw(env, error);
-  } else if (napi_is_exception_pending(env, &pending) == napi_ok && !pending) {
-    napi_throw_error(env, nullptr, failure.syscall);
+  if (napi_is_exception_pending(env, &pending) != napi_ok) return nullptr;
+  if (pending) {
+    return napi_get_and_clear_last_exception(env, &error) == napi_ok ? error : nullptr;
   }
+  napi_value text = make_string(env, *failure.syscall != '\0' ? failure.syscall : failure.detail);
+  if (text == nullptr || napi_create_error(env, nullptr, text, &error) != napi_ok) return nullptr;
+  return error;
+}
+
+napi_value raise(napi_env env, const Failure& failure, const std::string* path) {
+  napi_value error = make_error(env, failure, path);
+  if (error != nullptr) napi_throw(env, error);
   return nullptr;
 }
 

@@ -9,6 +9,7 @@
 import { createHash } from 'node:crypto';
 import { closeSync, mkdirSync, openSync, readdirSync, unlinkSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { basename } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
@@ -131,13 +132,12 @@ const expected: Record<string, fc.Arbitrary<Argument>[]> = {
 const opening = ['memfdCreate', 'shmOpen'];
 
 /** Names in /dev/shm belong to the whole machine: each of ours begins like this. */
-const PREFIX = `memmap-fuzz-${process.pid}-`;
+const PREFIX = `memmap-fuzz-${basename(process.cwd())}-`;
 const naming = ['createNamed', 'openNamed', 'shmOpen', 'shmUnlink'];
 function ownName(name: unknown): unknown {
   if (typeof name === 'string') return PREFIX + name.replaceAll('/', '_');
   if (!ArrayBuffer.isView(name)) return name;
-  const bytes = Buffer.from(name.buffer, name.byteOffset, name.byteLength);
-  return Buffer.from(PREFIX + bytes.toString('latin1').replaceAll('/', '_'));
+  return Buffer.from(PREFIX + (Buffer.isBuffer(name) ? name.toString('hex').slice(0, 500) : ''));
 }
 function unlinkNames(): void {
   for (const name of readdirSync('/dev/shm')) {
@@ -166,7 +166,7 @@ function callOf(name: string): fc.Arbitrary<Call> {
 }
 const round = fc.tuple(
   fc.array(fc.oneof(...names.map(callOf)), { minLength: 40, maxLength: 40 }),
-  fc.array(fc.tuple(buffer, fc.nat(), fc.boolean()), { maxLength: 10 }),
+  fc.array(fc.tuple(fc.oneof(buffer, sharedView), fc.nat(), fc.boolean()), { maxLength: 10 }),
 );
 
 const KEPT = 24;
@@ -181,11 +181,12 @@ const making = [
 ];
 
 function sort(world: World, name: string, result: unknown, promises: Promise<unknown>[]): void {
-  if (result instanceof ArrayBuffer && name !== 'residency') keep(world.buffers, result);
+  if (result instanceof ArrayBuffer) keep(world.buffers, result);
   else if (result instanceof SharedArrayBuffer) keep(world.shared, result);
   else if (result instanceof Promise) promises.push(result);
   else if (name === 'prepareFlush') keep(world.jobs, result as object);
-  else if (name === 'descriptorOf') keep(world.descriptors, result as number);
+  else if (name === 'descriptorOf' && typeof result === 'number')
+    keep(world.descriptors, result as number);
   else if (opening.includes(name)) {
     const closed = keep(world.owned, result as number);
     if (closed !== undefined) closeSync(closed);
@@ -221,13 +222,12 @@ async function run(
       try {
         const target = addon[name] as Export;
         const result =
-          how === 'call'
+          how === 'call' || opening.includes(name) // `new` would lose a descriptor
             ? target(...made)
             : how === 'apply'
               ? Reflect.apply(target, self.make(world), made)
               : Reflect.construct(target, made);
-        // `new` gives an empty object where the function returns none.
-        if (how !== 'new') sort(world, name, result, promises);
+        sort(world, name, result, promises);
         count(counts.returned, name);
       } catch (error) {
         if (!acceptable(error)) throw error;
@@ -236,8 +236,9 @@ async function run(
     // Whatever the pages have become, they can be used.
     for (const [argument, where, write] of touched) {
       const memory = argument.make(world);
-      if (!(memory instanceof ArrayBuffer) || memory.byteLength === 0) continue;
-      const bytes = new Uint8Array(memory);
+      const plain = memory instanceof ArrayBuffer && memory.byteLength > 0;
+      const bytes = plain ? new Uint8Array(memory) : memory;
+      if (!(bytes instanceof Uint8Array) || bytes.length === 0) continue;
       const at = where % bytes.length;
       if (write) bytes[at] = 1;
       if (bytes[at] === undefined) throw new Error('a byte inside a buffer is none');
@@ -273,8 +274,9 @@ function makeWorld(directory: string): World {
   };
 }
 
-/** Unmaps what is there. */
+/** Unmaps and closes what is there. */
 function end(world: World): void {
+  for (const open of [...world.fds, ...world.owned]) closeSync(open);
   for (const mapping of world.handles) call('unmap', mapping);
   for (const memory of world.buffers) if (memory.byteLength > 0) call('munmap', memory);
   world.handles.length = world.buffers.length = world.jobs.length = world.shared.length = 0;
@@ -368,7 +370,6 @@ async function inMain(): Promise<void> {
     (globalThis as { gc?: () => void }).gc?.();
     await turn();
   }
-  for (const open of [...world.fds, ...world.owned]) closeSync(open);
   const sum = (of: 'calls' | 'returned') => {
     const total: Record<string, number> = {};
     for (const result of results) {

@@ -1,6 +1,6 @@
 // Descriptors, mappings of memmap/posix, and their errors, for as long as a test takes.
 
-import { closeSync, openSync, readFileSync } from 'node:fs';
+import { closeSync, openSync } from 'node:fs';
 import { mmap, munmap } from 'memmap/posix';
 import { onTestFinished } from 'vitest';
 
@@ -26,11 +26,4 @@ export function mapped(...args: Parameters<typeof mmap>): ArrayBuffer {
     if (buffer.byteLength > 0) munmap(buffer);
   });
   return buffer;
-}
-
-/** What this process has locked in memory, in bytes: VmLck of proc_pid_status(5). */
-export function lockedBytes(): number {
-  const kb = /^VmLck:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1];
-  if (kb === undefined) throw new Error('status has no VmLck');
-  return Number(kb) * 1024;
 }

@@ -121,6 +121,15 @@ export function pagemap(start: number, count: number, pid: number | 'self' = 'se
   });
 }
 
+/** What this process has locked in memory, in bytes: VmLck of proc_pid_status(5). */
+export function lockedBytes(): number {
+  const kb = /^VmLck:\s+(\d+) kB$/m.exec(readFileSync('/proc/self/status', 'utf8'))?.[1];
+  if (kb === undefined) throw new Error('status has no VmLck');
+  return Number(kb) * 1024;
+}
+
+export const lockedPages = (): number => lockedBytes() / PAGE_SIZE;
+
 /** This process's open descriptors: number and what it leads to. */
 export function descriptors(): Map<number, string> {
   const open = new Map<number, string>();
