@@ -161,7 +161,7 @@ export class SharedMemory extends Mapping {
    * `seal('write')`: no new writers from here on (F_SEAL_FUTURE_WRITE); mappings that exist keep writing.
    * It can not be taken back. For memory of `create()` only: a file of /dev/shm cannot be sealed.
    *
-   * @throws Error `EINVAL` (named memory), `EPERM`, `ERR_MAPPING_CLOSED`.
+   * @throws Error `EPERM` (named memory, or sealed against sealing), `ERR_MAPPING_CLOSED`.
    */
   seal(what: 'write'): void {
     validate.oneOf('what', what, ['write']);

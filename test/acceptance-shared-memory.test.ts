@@ -52,6 +52,10 @@ function ownName(): string {
   return name;
 }
 
+/** What stands in /dev/shm by a name that a call of this file may have made: others are at work there too. */
+const mine = () =>
+  readdirSync('/dev/shm').filter((name) => name.length < 3 || name.includes(`-${process.pid}-`));
+
 function memory(name: string, length = LENGTH, options?: { mode?: number; exclusive?: boolean }) {
   const made = SharedMemory.createNamed(name, length, options);
   onTestFinished(() => made.unmap());
@@ -59,8 +63,8 @@ function memory(name: string, length = LENGTH, options?: { mode?: number; exclus
 }
 
 /** Another process, until the test is done. */
-async function process_() {
-  const other: Program = start(program('named-memory'), [], { ipc: true });
+async function process_(...args: string[]) {
+  const other: Program = start(program('named-memory'), args, { ipc: true });
   onTestFinished(() => other[Symbol.asyncDispose]());
   expect(await other.message()).toBe('ready');
   return { other, tell: (command: Command) => other.ask<string | number>(command) };
@@ -149,7 +153,7 @@ describe('a name', () => {
   });
 
   test('with a null byte, a slash or nothing in it is refused', () => {
-    const before = readdirSync('/dev/shm');
+    const before = mine();
     for (const call of [
       (name: never) => SharedMemory.createNamed(name, 1),
       (name: never) => SharedMemory.open(name),
@@ -164,7 +168,7 @@ describe('a name', () => {
     }
     refuses('name', badName(), (name) => shm_open(name, O_RDWR | O_CREAT));
     refuses('name', badName(), (name) => shm_unlink(name));
-    expect(readdirSync('/dev/shm')).toEqual(before);
+    expect(mine()).toEqual(before);
     const { open, createNamed } = SharedMemory;
     refuses('options.access', badWord(), (access) => open('a', { access }));
     refuses('options.mode', badInteger({ max: 0o7777 }, 'undefined'), (mode) => createNamed('a', 1, { mode })); // biome-ignore format: one idea
@@ -259,12 +263,12 @@ describe('life and death', () => {
 
   test('a failed creation leaves no name, no file and no mapping', () => {
     const name = ownName();
-    const before = readdirSync('/dev/shm');
+    const before = mine();
     for (const length of [2 ** 50, Number.MAX_SAFE_INTEGER]) {
       const error = refused(() => SharedMemory.createNamed(name, length));
       expect(['ENOSPC', 'EFBIG', 'ENOMEM']).toContain((error as NodeJS.ErrnoException).code);
     }
-    expect(readdirSync('/dev/shm')).toEqual(before);
+    expect(mine()).toEqual(before);
     expect(areasOf(file(name), maps())).toEqual([]);
   });
 
@@ -275,16 +279,25 @@ describe('life and death', () => {
     truncateSync(file(name), PAGE_SIZE);
     expect(mine.bytes[PAGE_SIZE]).toBe(0);
     expect(mine.faults).toMatchObject([{ offset: PAGE_SIZE, kind: 'truncated' }]);
-    expect(shape(refused(() => mine.seal('write')))).toEqual(failure('EINVAL', 22, 'fcntl'));
+    expect(shape(refused(() => mine.seal('write')))).toEqual(failure('EPERM', 1, 'fcntl'));
     refuses('what', badWord(), (what) => mine.seal(what));
   });
 
-  test('a name that may only be read cannot be written through', (context) => {
-    if (process.getuid?.() === 0) context.skip('root may write to it all the same');
-    const name = ownName();
-    memory(name);
-    chmodSync(file(name), 0o400);
-    expect(shape(refused(() => SharedMemory.open(name)))).toMatchObject({ code: 'EACCES' });
+  test('what another user may not read, write or unlink stays out of reach', async (context) => {
+    if (process.getuid?.() !== 0) context.skip('becoming another user needs root');
+    const names = [ownName(), ownName()] as const;
+    for (const name of names) memory(name).bytes.write('mine');
+    chmodSync(file(names[1]), 0o444);
+    const { tell } = await process_('65534');
+    expect(await tell({ do: 'open', name: names[0], access: 'read' })).toBe('EACCES');
+    expect(await tell({ do: 'open', name: names[1] })).toBe('EACCES');
+    expect(await tell({ do: 'create', name: names[1], length: 1 })).toBe('EACCES');
+    expect(await tell({ do: 'open', name: names[1], access: 'read' })).toBe(LENGTH);
+    expect(await tell({ do: 'look', at: 0, length: 4 })).toBe('mine');
+    for (const name of names) {
+      expect(await tell({ do: 'unlink', name })).toMatch(/^E(ACCES|PERM)$/);
+      expect(existsSync(file(name))).toBe(true);
+    }
   });
 });
 

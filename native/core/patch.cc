@@ -7,11 +7,13 @@
 #include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
+#include <iterator>
 #include <mutex>
 
 #include "core/areas.h"
@@ -138,6 +140,20 @@ bool Region::lift_protection(uintptr_t at, FaultKind kind) {
   return true;
 }
 
+// The page may be good by now: the file has grown again, or refresh(), slide() or protect() was faster than
+// this handler. To replace it would cut it off from the file for nothing, and for a wrong reason. So each
+// thread runs its instruction again, once, before that.
+bool Region::try_again(uintptr_t at) {
+  const long thread = syscall(SYS_gettid);
+  Again& last = again_[static_cast<size_t>(thread) % std::size(again_)];
+  if (last.thread == thread && last.at == at) {
+    last = {};
+    return false;
+  }
+  last = {thread, at};
+  return true;
+}
+
 void Region::report(FaultKind kind, uintptr_t begin, uintptr_t end) {
   incident_->record(kind, file_offset_ + (begin - base_), end - begin);
   g_stats.faults.fetch_add(1);
@@ -162,6 +178,8 @@ bool Region::survive(uintptr_t address, int signal, int code) {
   }
 
   const FaultKind kind = classify(at, signal, code);
+  const bool lasting = kind == FaultKind::kTruncated || kind == FaultKind::kIo;
+  if (state_ == State::kLive && !lasting && try_again(at)) return true;
   const bool protection = kind == FaultKind::kReadOnly || kind == FaultKind::kUnmapped;
   if (protection && state_ == State::kLive && !shared() && at < base_ + length_) {
     return lift_protection(at, kind);

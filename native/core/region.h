@@ -132,6 +132,7 @@ class Region : public std::enable_shared_from_this<Region> {
   bool replace(uintptr_t begin, uintptr_t end, FaultKind kind);
   bool replace_all(FaultKind kind);
   bool lift_protection(uintptr_t at, FaultKind kind);
+  bool try_again(uintptr_t at);
   void report(FaultKind kind, uintptr_t begin, uintptr_t end);
   void copy_contents(void* target, uintptr_t begin, size_t length) const;
   size_t patch_length(FaultKind kind) const;
@@ -157,6 +158,11 @@ class Region : public std::enable_shared_from_this<Region> {
   int64_t areas_;  // how many areas this region is counted for
   std::shared_ptr<File> file_;
   Incident* incident_ = nullptr;
+  struct Again {
+    long thread;
+    uintptr_t at;
+  };
+  Again again_[16] = {};            // faults that were let happen again, by thread
   std::vector<Fault> past_faults_;  // of the incident, once the region is released
 };
 

@@ -28,8 +28,11 @@ std::string path_of(const std::string& name) {
 }
 
 Result<std::shared_ptr<File>> open_named(const std::string& name, bool writable) {
-  auto file = File::open(path_of(name).c_str(), writable, false);
-  if (!file.ok()) return file;
+  // As shm_open(3): anybody may put a link into /dev/shm, and it must not lead to a file of the caller's.
+  const int flags = (writable ? O_RDWR : O_RDONLY) | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY;
+  const int fd = open(path_of(name).c_str(), flags);
+  if (fd < 0) return Failure::system(errno, "open");
+  auto file = File::adopt(fd, writable);
   auto size = file.value()->size();
   if (!size.ok()) return size.failure();
   if (size.value() == 0) return Failure::of(Reason::kOutOfRange, "the memory has no bytes yet");

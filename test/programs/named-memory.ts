@@ -1,6 +1,6 @@
 // Another process with named memory: does what its messages say, and answers each.
 //
-//   named-memory (with an IPC channel)
+//   named-memory [UID]     with an IPC channel; with a UID it becomes that user first
 
 import { SharedMemory } from 'memmap';
 
@@ -13,6 +13,12 @@ export type Command =
   | { do: 'unmap' }
   | { do: 'unlink'; name: string };
 
+const [uid] = process.argv.slice(2);
+if (uid !== undefined) {
+  process.setgroups?.([]);
+  process.setgid?.(Number(uid));
+  process.setuid?.(Number(uid));
+}
 let memory: SharedMemory | undefined;
 
 function obey(command: Command): string | number | undefined {

@@ -47,3 +47,23 @@ export function failingDevice(context: TestContext, size: number, room: number):
   });
   return device;
 }
+
+/**
+ * An ext4 of `size` bytes without a journal, on a device of its own; with less `room` than that, one whose
+ * device fails when that much has been written to it. Until the test is done, or skipped with the reason.
+ */
+export function smallExt4(context: TestContext, size: number, room = 2 * size): string {
+  const device = failingDevice(context, size, room);
+  const directory = tempDir();
+  try {
+    const options = ['-q', '-F', '-b', '4096', '-O', '^has_journal', '-m', '0'];
+    execFileSync('mkfs.ext4', [...options, device], { stdio: 'pipe' });
+    execFileSync('mount', ['-t', 'ext4', device, directory], { stdio: 'pipe' });
+  } catch (error) {
+    context.skip(`an ext4 cannot be made and mounted here: ${(error as Error).message}`);
+  }
+  onTestFinished(() => {
+    execFileSync('umount', [directory], { stdio: 'pipe' });
+  });
+  return directory;
+}
