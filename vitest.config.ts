@@ -5,6 +5,22 @@ const lib = fileURLToPath(new URL('./lib/', import.meta.url));
 // Name of a run whose results .ci/run adds up: a JSON report beside the usual output.
 const report = process.env['MEMMAP_REPORT'];
 
+// A run under the sanitizers, or under another Node, has the suite's core: all but what takes long and
+// depends on neither. MEMMAP_ALL=1 has everything.
+const core = process.env['MEMMAP_RUN'] !== undefined && process.env['MEMMAP_ALL'] === undefined;
+const beyondCore = [
+  'acceptance-table',
+  'bad-input-shared',
+  'examples',
+  'flush-load',
+  'full-disk',
+  'guard-signals',
+  'kill-list',
+  'slide-garbage',
+  'truncation',
+  'types',
+];
+
 export default defineConfig({
   resolve: {
     // The package by its own name, as its users see it. Vite does not follow self-references.
@@ -15,6 +31,7 @@ export default defineConfig({
   },
   test: {
     include: ['test/**/*.test.ts'],
+    exclude: core ? beyondCore.map((name) => `test/${name}.test.ts`) : [],
     // lib/ is imported by Node itself, never transformed: one copy of it, one of the add-on.
     server: { deps: { external: [/\/lib\/[^/]+\.js$/] } },
     // Processes, not threads: the add-on installs signal handlers.

@@ -40,6 +40,8 @@ napi_value posix_munmap(napi_env env, napi_callback_info info) {
     return raise_argument(env, "buffer: not a mapping of this package");
   }
   detach_all(env, *span.region);
+  // A buffer that transfer() made is not among those that we know. It is the one that was passed.
+  napi_detach_arraybuffer(env, arg[0]);
   // The buffer of a Mapping: its descriptor goes too.
   const auto mapping = span.region->mapping.lock();
   const Failure failure = mapping != nullptr ? mapping->close() : span.region->retire();

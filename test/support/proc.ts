@@ -147,3 +147,19 @@ export function descriptors(): Map<number, string> {
 export function addonText<A extends Area>(areas: readonly A[]): A[] {
   return areas.filter(({ perms, path }) => perms[2] === 'x' && /\/memmap[^/]*\.node$/.test(path));
 }
+
+/**
+ * Whether a thread of this process sleeps in a system call whose first argument is this descriptor
+ * (proc_pid_syscall(5)): a read(2) or write(2) that waits.
+ */
+export function blockedOn(fd: number): boolean {
+  return readdirSync('/proc/self/task').some((task) => {
+    try {
+      // Number of the call and its arguments in hexadecimal; or 'running'.
+      const call = readFileSync(`/proc/self/task/${task}/syscall`, 'utf8').split(' ');
+      return Number.parseInt(call[1] ?? '', 16) === fd;
+    } catch {
+      return false; // that thread has ended meanwhile
+    }
+  });
+}
