@@ -116,7 +116,8 @@ namespace {
 
 // Of a view the runtime tells where its bytes are, over a SharedArrayBuffer too, which Node-API does not
 // take for an ArrayBuffer.
-bool bytes_of(napi_env env, napi_value value, void** data, size_t* length, bool* whole_buffer) {
+bool bytes_of(napi_env env, napi_value value, void** data, size_t* offset, size_t* length,
+              bool* whole_buffer) {
   bool yes = false;
   if (napi_is_arraybuffer(env, value, &yes) == napi_ok && yes) {
     *whole_buffer = true;
@@ -125,7 +126,7 @@ bool bytes_of(napi_env env, napi_value value, void** data, size_t* length, bool*
   if (napi_is_typedarray(env, value, &yes) == napi_ok && yes) {
     napi_typedarray_type type = napi_uint8_array;
     size_t count = 0;
-    if (napi_get_typedarray_info(env, value, &type, &count, data, nullptr, nullptr) != napi_ok) {
+    if (napi_get_typedarray_info(env, value, &type, &count, data, nullptr, offset) != napi_ok) {
       return false;
     }
     static constexpr size_t kSizes[] = {1, 1, 1, 2, 2, 4, 4, 4, 8, 8, 8};
@@ -135,7 +136,7 @@ bool bytes_of(napi_env env, napi_value value, void** data, size_t* length, bool*
     return true;
   }
   return napi_is_dataview(env, value, &yes) == napi_ok && yes &&
-         napi_get_dataview_info(env, value, length, data, nullptr, nullptr) == napi_ok;
+         napi_get_dataview_info(env, value, length, data, nullptr, offset) == napi_ok;
 }
 
 }  // namespace
@@ -145,15 +146,17 @@ Span span_of(napi_env env, napi_value value) {
   void* data = nullptr;
   EnvState* state = EnvState::of(env);
   if (state == nullptr || value == nullptr) return span;
-  if (!bytes_of(env, value, &data, &span.length, &span.whole_buffer) || data == nullptr) {
+  size_t offset = 0;
+  if (!bytes_of(env, value, &data, &offset, &span.length, &span.whole_buffer) || data == nullptr) {
     return span;
   }
-  // Whole buffers and views at their beginning are found at once; the others, and what other threads
-  // made, in the guard's table. Addresses of ours are in nobody else's buffer.
+  // Where its buffer begins: a view of no bytes may lie at the end, where the next region begins.
+  data = static_cast<char*>(data) - offset;
+  // Buffers of this environment are found at once; what other threads made, in the guard's table. Addresses of ours are in nobody else's buffer.
   const auto found = state->by_data.find(data);
   span.region = found != state->by_data.end() ? found->second->region : Region::find(data);
   if (span.region == nullptr) return span;
-  span.offset = reinterpret_cast<uintptr_t>(data) - span.region->base();
+  span.offset = reinterpret_cast<uintptr_t>(data) - span.region->base() + offset;
   if (span.offset + span.length > span.region->reserved()) span.region = nullptr;
   return span;
 }
