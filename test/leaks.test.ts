@@ -14,6 +14,7 @@ test.each([
   ['dropped', 100_000],
   ['droppedBuffers', 20_000],
   ['droppedShared', 5_000],
+  ['manyViews', 2],
   ['workers', 60],
 ])(
   '%s, %i rounds',

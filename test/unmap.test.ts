@@ -3,7 +3,9 @@ import { readFileSync, truncateSync, unlinkSync } from 'node:fs';
 import { anonymous, type Mapping, map, SharedMemory, stats } from 'memmap';
 import { MAP, mmap, munmap, PROT } from 'memmap/posix';
 import { expect, test } from 'vitest';
-import { descriptors } from './support/proc.js';
+import { collected } from './support/gc.js';
+import { fileLength, KINDS } from './support/kinds.js';
+import { areasOf, descriptors, maps } from './support/proc.js';
 import { tempFile } from './support/temp.js';
 
 const code = (value: string) => expect.objectContaining({ code: value });
@@ -92,4 +94,59 @@ test('using and await using unmap, also when the block throws', async () => {
   ).rejects.toThrow('on the way');
   expect(seen?.closed).toBe(true);
   expect(readFileSync(path)[0]).toBe(0x41);
+});
+
+test.each(KINDS)('$name: nothing is left, and in the end not even the addresses', async (kind) => {
+  const LENGTH = 5000;
+  const path = tempFile(fileLength(LENGTH));
+  const before = stats();
+  const views = (() => {
+    const mapped = kind.make(path, LENGTH);
+    const { buffer } = mapped;
+    const all = [mapped.bytes, new BigInt64Array(buffer, 8, 3), Buffer.from(buffer, 1, 9)];
+    expect(areasOf(path, maps())).toHaveLength(kind.offset === undefined ? 0 : 1);
+    expect(all.every((view) => view.byteLength > 0)).toBe(true);
+    mapped.unmap();
+    expect(buffer.byteLength).toBe(0);
+    expect(mapped.mapping?.closed ?? true).toBe(true);
+    return all;
+  })();
+  expect(views.map((view) => [view.length, view.byteLength, view.byteOffset])).toEqual(
+    views.map(() => [0, 0, 0]),
+  );
+  expect(areasOf(path, maps())).toEqual([]);
+  expect([...descriptors().values()]).not.toContain(path);
+  // The views are still there: so are the addresses, and nothing else.
+  const { mappedBytes, descriptors: open, regions } = stats();
+  expect({ mappedBytes, open }).toEqual({
+    mappedBytes: before.mappedBytes,
+    open: before.descriptors,
+  });
+  expect(regions).toBeGreaterThan(0);
+  truncateSync(path, 0); // no page of it is left to be lost
+  expect(stats().faults).toBe(before.faults);
+  views.length = 0;
+  await collected('its region', () => stats().regions === 0);
+});
+
+test('await using unmaps when the flush fails, and tells of both errors', async () => {
+  const path = tempFile(4096);
+  let seen: Mapping | undefined;
+  const lose = async (thrown?: Error) => {
+    await using mapping = map(path, { access: 'write' });
+    seen = mapping;
+    truncateSync(path, 0);
+    mapping.bytes[0] = 1; // is lost
+    truncateSync(path, 4096);
+    if (thrown) throw thrown;
+  };
+  await expect(lose()).rejects.toThrow(code('ERR_MAPPING_FAULT'));
+  expect(seen?.closed).toBe(true);
+  const thrown = new Error('on the way');
+  await expect(lose(thrown)).rejects.toMatchObject({
+    name: 'SuppressedError',
+    error: { code: 'ERR_MAPPING_FAULT' },
+    suppressed: thrown,
+  });
+  expect(seen?.closed).toBe(true);
 });

@@ -2,6 +2,7 @@
 
 #include "binding/faults.h"
 #include "core/guard.h"
+#include "core/platform.h"
 #include "core/warnings.h"
 
 namespace memmap::binding {
@@ -9,6 +10,7 @@ namespace memmap::binding {
 void EnvState::attach(napi_env env) {
   auto* held = new std::shared_ptr<EnvState>(std::make_shared<EnvState>());
   (*held)->env = env;
+  (*held)->ends_first = !on_main_thread();
   const auto finalize = [](napi_env, void* data, void*) {
     delete static_cast<std::shared_ptr<EnvState>*>(data);
   };

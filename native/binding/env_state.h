@@ -2,6 +2,7 @@
 // between environments, only used on their own thread.
 #pragma once
 
+#include <list>
 #include <memory>
 #include <unordered_map>
 
@@ -11,6 +12,8 @@
 namespace memmap::binding {
 
 struct Exposure;
+// Lists, since a mapping may have a hundred thousand views, each to be taken out again.
+using Exposures = std::list<Exposure*>;
 
 class EnvState : public std::enable_shared_from_this<EnvState> {
  public:
@@ -25,10 +28,14 @@ class EnvState : public std::enable_shared_from_this<EnvState> {
 
   uint64_t next_borrower = 1;
 
+  bool ends_first = false;      // a worker: before the process does
+  napi_ref sentinel = nullptr;  // exposure.cc
+  uint64_t newest_sentinel = 0;
+
   // ArrayBuffers of this environment over our memory, by the address of their first byte (several may
   // have the same) and by region.
-  std::unordered_multimap<const void*, Exposure*> by_data;
-  std::unordered_multimap<const Region*, Exposure*> by_region;
+  std::unordered_map<const void*, Exposures> by_data;
+  std::unordered_map<const void*, Exposures> by_region;
 
   // Listens for faults; the user's process warning is sent from here.
   bool listen(napi_value callback);

@@ -19,6 +19,10 @@ napi_value expose(napi_env env, const std::shared_ptr<Region>& region, uintptr_t
 // detach (Bun, while I/O uses it) stays, over retired pages.
 void detach_all(napi_env env, const Region& region, uint64_t maker = 0);
 
+// Detaches an ArrayBuffer over the region that we did not make: transfer(), or a stream, has moved the
+// memory of one of ours to it.
+void detach_moved(napi_env env, napi_value buffer, const std::shared_ptr<Region>& region);
+
 // Bytes of our memory that an argument names: an ArrayBuffer or SharedArrayBuffer of ours, or a view.
 struct Span {
   std::shared_ptr<Region> region;  // null: not ours

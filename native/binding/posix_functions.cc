@@ -40,8 +40,7 @@ napi_value posix_munmap(napi_env env, napi_callback_info info) {
     return raise_argument(env, "buffer: not a mapping of this package");
   }
   detach_all(env, *span.region);
-  // A buffer that transfer() made is not among those that we know. It is the one that was passed.
-  napi_detach_arraybuffer(env, arg[0]);
+  detach_moved(env, arg[0], span.region);
   // The buffer of a Mapping: its descriptor goes too.
   const auto mapping = span.region->mapping.lock();
   const Failure failure = mapping != nullptr ? mapping->close() : span.region->retire();
@@ -68,6 +67,7 @@ napi_value posix_mremap(napi_env env, napi_callback_info info) {
   if (!region.ok()) return raise(env, region.failure());
   region.value()->set_owner(state);
   detach_all(env, *span.region);
+  detach_moved(env, arg[0], span.region);
   const Failure failure = span.region->retire();
   if (failure) return raise(env, failure);
   return expose(env, region.value(), region.value()->base(), length);

@@ -19,6 +19,9 @@ inline uint64_t round_up(uint64_t value, uint64_t unit) {
 // 64-bit signed file offset.
 constexpr uint64_t kMaxBytes = uint64_t{1} << 53;
 
+// The process's first thread, with which it ends.
+bool on_main_thread();
+
 // madvise(2) and mbind-like hints never fail a mapping: they are advice.
 void set_thread_name(const char* name);
 

@@ -160,6 +160,18 @@ bool Region::hold(int count) {
   return true;
 }
 
+bool Region::hold_longer() {
+  Guard held(lock_);
+  if (state_ != State::kLive && holds_ == 0) return false;
+  holds_++;
+  return true;
+}
+
+int Region::holds() const {
+  Guard held(lock_);
+  return holds_;
+}
+
 void Region::drop_hold() {
   {
     Guard held(lock_);

@@ -18,6 +18,8 @@
 // have moved it to another object). One alone is not enough: V8 lets go of a detached buffer's memory
 // at once, while a read(2) into it may still run on a pool thread, and a munmap would hand its addresses
 // to somebody else. SharedArrayBuffers hold once, until their backing store's deleter runs.
+// A hold of the second kind stays for ever when a worker ends that has moved a buffer: another thread may
+// have it, and the runtime would not tell when it lets go.
 //
 // The range never moves or grows: beyond its reserve a mapping gets a new region.
 #pragma once
@@ -80,6 +82,9 @@ class Region : public std::enable_shared_from_this<Region> {
 
   // Two holds for an ArrayBuffer, one for a SharedArrayBuffer. False when the region is not live.
   bool hold(int count);
+  // One more, for who has one already; of a retired region too. False when nobody has one.
+  bool hold_longer();
+  int holds() const;
   void drop_hold();
 
   // Retires the region, or releases it when nothing holds it. Idempotent.

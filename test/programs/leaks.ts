@@ -37,6 +37,12 @@ const scenarios: Record<string, (round: number) => void> = {
   droppedBuffers() {
     new Uint8Array(mmap(4096, PROT.READ | PROT.WRITE, MAP.PRIVATE | MAP.ANONYMOUS))[0] = 1;
   },
+  /** A hundred thousand views of one mapping, each an ArrayBuffer of its own. */
+  manyViews() {
+    const mapping = anonymous(4096);
+    for (let i = 0; i < 100_000; i++) mapping.view(Uint8Array, i % 4096, 1);
+    mapping.unmap();
+  },
   droppedShared() {
     new Uint8Array(anonymous(4096).sharedBuffer)[0] = 1;
   },
