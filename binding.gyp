@@ -7,7 +7,7 @@
         "native/addon.cc",
         "<!@(node -p \"['core','binding'].flatMap(d => fs.readdirSync('native/'+d).filter(f => f.endsWith('.cc')).sort().map(f => 'native/'+d+'/'+f)).join('\\n')\")"
       ],
-      "include_dirs": ["native", "<!(node -p \"require('node-addon-api').include_dir\")"],
+      "include_dirs": ["native", "native/include", "<!(node -p \"require('node-addon-api').include_dir\")"],
       "defines": [
         "NAPI_VERSION=9",
         "NODE_ADDON_API_DISABLE_DEPRECATED",

@@ -14,6 +14,10 @@ export interface Handle {
 export interface FlushJob {
   readonly [brand]: 'flush';
 }
+/** One lock, as one thread sees it. */
+export interface MutexHandle {
+  readonly [brand]: 'mutex';
+}
 
 /** Bytes of memory that a mapping takes, as /proc/self/smaps counts them. */
 export interface Usage {
@@ -80,6 +84,25 @@ export interface Native {
   descriptorOf(handle: Handle): number;
   identify(fd: number): { device: string; inode: string; size: number };
   setCloseOnExec(fd: number): void;
+  /** Waits block; milliseconds that are negative are for ever. Returns an `Outcome`. */
+  wait(cell: object, index: number, value: number, milliseconds: number): number;
+  notify(cell: object, index: number, count: number): number;
+  /** Who is told of the waits that `startWait` and `mutexStartWait` began; once for each environment. */
+  listenForWaits(callback: (id: number, outcome: number) => void): void;
+  /** An id, or 0: the cell has another value. */
+  startWait(cell: object, index: number, value: number, milliseconds: number): number;
+  /** True: the listener will not be told of it. */
+  cancelWait(id: number): boolean;
+  openMutex(handle: Handle, byteOffset: number): MutexHandle;
+  /** The same for each Mutex on the same bytes. */
+  mutexKey(mutex: MutexHandle): string;
+  /** Returns a `Locked`. */
+  mutexTry(mutex: MutexHandle, slept: boolean): number;
+  mutexLock(mutex: MutexHandle, milliseconds: number): number;
+  /** An id, or 0: it is free by now. */
+  mutexStartWait(mutex: MutexHandle, milliseconds: number): number;
+  mutexPassOn(mutex: MutexHandle): void;
+  mutexUnlock(mutex: MutexHandle): void;
   mmap(length: number, prot: number, flags: number, fd: number, offset: number): ArrayBuffer;
   munmap(buffer: ArrayBuffer): void;
   mremap(buffer: ArrayBuffer, newLength: number): ArrayBuffer;

@@ -54,6 +54,22 @@ export function options<T extends object>(value: T | undefined): Partial<T> {
   return value;
 }
 
+/** A span of time; none is for ever. */
+export function milliseconds(name: string, value: unknown): number {
+  if (value === undefined) return Number.POSITIVE_INFINITY;
+  if (typeof value !== 'number') throw invalidType(name, 'a number', value);
+  if (!(value >= 0)) throw outOfRange(name, '>= 0', value);
+  return value;
+}
+
+/** Or `undefined`. */
+export function signal(name: string, value: unknown): AbortSignal | undefined {
+  if (value !== undefined && !(value instanceof AbortSignal)) {
+    throw invalidType(name, 'an AbortSignal', value);
+  }
+  return value;
+}
+
 /** A descriptor is an int of C (open(2)); whether it is open only the kernel knows. */
 export function descriptor(name: string, value: unknown): number {
   return integer(name, value, 0, 0x7fffffff);

@@ -14,7 +14,12 @@ void EnvState::attach(napi_env env) {
   const auto finalize = [](napi_env, void* data, void*) {
     delete static_cast<std::shared_ptr<EnvState>*>(data);
   };
-  if (napi_set_instance_data(env, held, finalize, nullptr) != napi_ok) delete held;
+  if (napi_set_instance_data(env, held, finalize, nullptr) != napi_ok) {
+    delete held;
+    return;
+  }
+  const auto end = [](void* data) { static_cast<EnvState*>(data)->participants.end(); };
+  napi_add_env_cleanup_hook(env, end, held->get());
 }
 
 EnvState* EnvState::of(napi_env env) {

@@ -6,7 +6,9 @@
 #include <memory>
 #include <unordered_map>
 
+#include "binding/async_waits.h"
 #include "binding/napi_help.h"
+#include "core/mutex.h"
 #include "core/region.h"
 
 namespace memmap::binding {
@@ -36,6 +38,9 @@ class EnvState : public std::enable_shared_from_this<EnvState> {
   // have the same) and by region.
   std::unordered_map<const void*, Exposures> by_data;
   std::unordered_map<const void*, Exposures> by_region;
+
+  AsyncWaits waits;
+  Participants participants;
 
   // Listens for faults; the user's process warning is sent from here.
   bool listen(napi_value callback);

@@ -43,18 +43,10 @@ napi_value make_faults(napi_env env, const std::vector<Fault>& faults) {
 void report_faults(napi_env env, napi_value callback, void* context, void*) {
   if (env == nullptr || callback == nullptr) return;  // the environment is going away
   for (const WarnedRegion& warned : regions_to_warn_of(context)) {
-    napi_value undefined = nullptr;
     napi_value arguments[2] = {make_string(env, warned.path.c_str()),
                                make_faults(env, warned.faults)};
-    if (napi_get_undefined(env, &undefined) != napi_ok) return;
     if (arguments[0] == nullptr || arguments[1] == nullptr) return;
-    if (napi_call_function(env, undefined, callback, 2, arguments, nullptr) ==
-        napi_pending_exception) {
-      napi_value error = nullptr;
-      if (napi_get_and_clear_last_exception(env, &error) == napi_ok) {
-        napi_fatal_exception(env, error);
-      }
-    }
+    call_back(env, callback, 2, arguments);
   }
 }
 

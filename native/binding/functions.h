@@ -51,6 +51,22 @@ napi_value descriptor_of(napi_env env, napi_callback_info info);
 napi_value identify_descriptor(napi_env env, napi_callback_info info);
 napi_value set_close_on_exec(napi_env env, napi_callback_info info);
 
+// sync_functions.cc
+napi_value wait_on(napi_env env, napi_callback_info info);
+napi_value notify_on(napi_env env, napi_callback_info info);
+napi_value listen_for_waits(napi_env env, napi_callback_info info);
+napi_value start_wait(napi_env env, napi_callback_info info);
+napi_value cancel_wait(napi_env env, napi_callback_info info);
+
+// mutex_functions.cc
+napi_value open_mutex(napi_env env, napi_callback_info info);
+napi_value mutex_key(napi_env env, napi_callback_info info);
+napi_value mutex_try(napi_env env, napi_callback_info info);
+napi_value mutex_lock(napi_env env, napi_callback_info info);
+napi_value mutex_start_wait(napi_env env, napi_callback_info info);
+napi_value mutex_pass_on(napi_env env, napi_callback_info info);
+napi_value mutex_unlock(napi_env env, napi_callback_info info);
+
 // posix_functions.cc
 napi_value posix_mmap(napi_env env, napi_callback_info info);
 napi_value posix_munmap(napi_env env, napi_callback_info info);

@@ -85,6 +85,19 @@ inline void set_number(napi_env env, napi_value object, const char* name, double
   if (value != nullptr) napi_set_named_property(env, object, name, value);
 }
 
+// Calls from the event loop, not from JavaScript: what the function throws is an uncaught exception.
+inline void call_back(napi_env env, napi_value function, size_t count,
+                      const napi_value* arguments) {
+  napi_value undefined = nullptr;
+  if (napi_get_undefined(env, &undefined) != napi_ok) return;
+  if (napi_call_function(env, undefined, function, count, arguments, nullptr) !=
+      napi_pending_exception) {
+    return;
+  }
+  napi_value error = nullptr;
+  if (napi_get_and_clear_last_exception(env, &error) == napi_ok) napi_fatal_exception(env, error);
+}
+
 // A native object behind a JavaScript one: wrapped, and tagged so that no other object passes for it.
 template <class T>
 napi_value wrap(napi_env env, const napi_type_tag& tag, std::shared_ptr<T> native) {

@@ -13,6 +13,7 @@
 #include "core/fault_notifier.h"
 #include "core/region.h"
 #include "core/region_table.h"
+#include "core/waiters.h"
 
 namespace memmap::guard {
 namespace {
@@ -124,6 +125,7 @@ void after_fork_in_child() {
   g_regions.reset_after_fork();
   g_regions.each([](Region* region) { region->reset_after_fork(); });
   notifier::reset_after_fork();
+  waiters::reset_after_fork();
 }
 
 }  // namespace

@@ -241,8 +241,38 @@ Failure Mapping::flush_now(FileRange range, bool whole) {
   return region->sync(delta_ + in_mapping, range.length);
 }
 
+Result<Word> Mapping::word_at(uint64_t position) const {
+  Lock held(mutex_);
+  if (is_closed() || region_ == nullptr) return Failure::of(Reason::kClosed);
+  if (position < offset_ || position + sizeof(uint32_t) > offset_ + length_) {
+    return Failure::of(Reason::kOutOfRange, "the mapping's window does not show the word");
+  }
+  return Word{region_, region_->base() + delta_ + (position - offset_)};
+}
+
+bool Mapping::add_user(std::weak_ptr<MappingUser> user) {
+  Lock held(mutex_);
+  if (closing_ || is_closed()) return false;
+  if (users_.size() == users_.capacity()) {
+    const auto gone = [](const auto& weak) { return weak.expired(); };
+    users_.erase(std::remove_if(users_.begin(), users_.end(), gone), users_.end());
+  }
+  users_.push_back(std::move(user));
+  return true;
+}
+
 Failure Mapping::close() {
   std::shared_ptr<Region> region;
+  std::vector<std::weak_ptr<MappingUser>> users;
+  {
+    Lock held(mutex_);
+    closing_ = true;
+    users.swap(users_);
+  }
+  for (const auto& weak : users) {
+    const auto user = weak.lock();
+    if (user != nullptr) user->mapping_ends();
+  }
   {
     Lock held(mutex_);
     closed_ = true;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "core/file.h"
+#include "core/futex.h"
 #include "core/region.h"
 #include "core/result.h"
 
@@ -40,6 +41,15 @@ struct FlushJob {
   Failure run() const;
 };
 
+// What works in the memory of a mapping, and has to let go before it is unmapped.
+class MappingUser {
+ public:
+  virtual void mapping_ends() = 0;  // on any thread
+
+ protected:
+  ~MappingUser() = default;
+};
+
 // Used by one thread, or by several where a SharedArrayBuffer has carried it to workers.
 class Mapping : public std::enable_shared_from_this<Mapping> {
  public:
@@ -68,6 +78,11 @@ class Mapping : public std::enable_shared_from_this<Mapping> {
   Result<FlushJob> flush(const std::vector<FileRange>& ranges, bool whole);
   Failure flush_now(FileRange range, bool whole);
   Failure close();
+
+  // The word at this byte of the file, wherever the window stands by now.
+  Result<Word> word_at(uint64_t position) const;
+  // False: it is closed.
+  bool add_user(std::weak_ptr<MappingUser> user);
 
   // mapping_window.cc
   // Sets the length of mapping and file. The region that the mapping had before, if it got another: the
@@ -99,11 +114,13 @@ class Mapping : public std::enable_shared_from_this<Mapping> {
   std::atomic<int> sharers_{0};
 
   mutable std::mutex mutex_;  // guards what follows
+  bool closing_ = false;
   bool closed_ = false;
   bool lost_ = false;  // a fault is no longer to be seen in the region, and was not healed
   uint64_t offset_ = 0;
   uint64_t length_ = 0;
   std::vector<FileRange> windows_;
+  std::vector<std::weak_ptr<MappingUser>> users_;
   std::vector<Fault> earlier_faults_;  // of regions that this mapping had before
   std::shared_ptr<File> file_;
   std::shared_ptr<Region> region_;

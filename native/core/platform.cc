@@ -1,8 +1,11 @@
 #include "core/platform.h"
 
+#include <pthread.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
+
+#include <csignal>
 
 namespace memmap {
 
@@ -14,5 +17,22 @@ size_t page_size() {
 bool on_main_thread() { return syscall(SYS_gettid) == getpid(); }
 
 void set_thread_name(const char* name) { prctl(PR_SET_NAME, name, 0, 0, 0); }
+
+int start_thread(void* (*run)(void*), void* data) {
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  // The new thread has the mask of its maker from its first instruction on.
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  pthread_attr_t attributes;
+  pthread_attr_init(&attributes);
+  pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+  pthread_attr_setstacksize(&attributes, 256 * 1024);
+  pthread_t thread;
+  const int error = pthread_create(&thread, &attributes, run, data);
+  pthread_attr_destroy(&attributes);
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  return error;
+}
 
 }  // namespace memmap

@@ -10,6 +10,7 @@
 #include "core/guard.h"
 #include "core/region_table.h"
 #include "core/stats.h"
+#include "core/waiters.h"
 #include "core/warnings.h"
 
 namespace memmap {
@@ -182,7 +183,19 @@ void Region::drop_hold() {
   release(nullptr);
 }
 
+bool Region::begin_wait() {
+  if (!hold(1)) return false;
+  waits_.fetch_add(1);
+  return true;
+}
+
+void Region::end_wait() {
+  waits_.fetch_sub(1);
+  drop_hold();
+}
+
 Failure Region::retire() {
+  if (waits_.load() != 0) waiters::leave(*this);
   std::shared_ptr<File> file;  // closed after the lock is let go
   bool unused = false;
   {

@@ -87,6 +87,11 @@ class Region : public std::enable_shared_from_this<Region> {
   int holds() const;
   void drop_hold();
 
+  // A hold for a wait on one of the region's words (waiters.h), which is ended before the region is
+  // retired. False: not live.
+  bool begin_wait();
+  void end_wait();
+
   // Retires the region, or releases it when nothing holds it. Idempotent.
   Failure retire();
 
@@ -149,6 +154,7 @@ class Region : public std::enable_shared_from_this<Region> {
   int32_t slot_ = -1;
   enum Warning : int { kNone, kDue, kGiven };
   std::atomic<int> warning_{kNone};
+  std::atomic<int> waits_{0};
   std::atomic<const void*> owner_{nullptr};
 
   mutable SpinLock lock_;  // guards what follows; the handler takes it too

@@ -1,0 +1,116 @@
+// The steps of a Mutex, which sync.ts puts together.
+#include "binding/env_state.h"
+#include "binding/errors.h"
+#include "binding/functions.h"
+#include "binding/mapping_handle.h"
+#include "core/mutex.h"
+
+namespace memmap::binding {
+namespace {
+
+constexpr napi_type_tag kMutexTag = {0x6d656d6d61700003, 0x5be20f7791d3c86a};
+
+std::shared_ptr<Mutex> mutex_of(napi_env env, napi_value value) {
+  auto mutex = unwrap<Mutex>(env, kMutexTag, value);
+  if (mutex == nullptr) raise_argument(env, "not a Mutex");
+  return mutex;
+}
+
+napi_value give(napi_env env, Result<Locked> locked) {
+  if (!locked.ok()) return raise(env, locked.failure());
+  return make_number(env, static_cast<int>(locked.value()));
+}
+
+// Milliseconds from now; negative is for ever.
+bool to_deadline(napi_env env, napi_value value, int64_t* deadline) {
+  double milliseconds = 0;
+  if (!to_double(env, value, &milliseconds) || std::isnan(milliseconds)) return false;
+  *deadline = futex::deadline_after(milliseconds);
+  return true;
+}
+
+}  // namespace
+
+// (handle, byteOffset)
+napi_value open_mutex(napi_env env, napi_callback_info info) {
+  Arguments<2> arg(env, info);
+  EnvState* state = EnvState::of(env);
+  const auto mapping = arg.ok && state != nullptr ? mapping_of(env, arg[0]) : nullptr;
+  if (mapping == nullptr) return nullptr;
+  if (mapping->closed()) return raise(env, Failure::of(Reason::kClosed));
+  if (mapping->access() == Access::kCopy) return raise_argument(env, "private memory");
+  if (mapping->access() != Access::kWrite) {
+    return raise(env, Failure::of(Reason::kAccess, "a lock is written to"));
+  }
+  uint64_t offset = 0;
+  const uint64_t length = mapping->length();
+  if (length < MEMMAP_MUTEX_BYTES || !to_size(env, arg[1], length - MEMMAP_MUTEX_BYTES, &offset) ||
+      (mapping->offset() + offset) % sizeof(uint32_t) != 0) {
+    return raise(env, Failure::of(Reason::kOutOfRange,
+                                  "a Mutex lies within the mapping, at a multiple of 4 bytes"));
+  }
+  auto mutex = state->participants.open(mapping, offset);
+  if (!mutex.ok()) return raise(env, mutex.failure());
+  return wrap(env, kMutexTag, mutex.value());
+}
+
+napi_value mutex_key(napi_env env, napi_callback_info info) {
+  Arguments<1> arg(env, info);
+  const auto mutex = arg.ok ? mutex_of(env, arg[0]) : nullptr;
+  return mutex == nullptr ? nullptr : make_string(env, mutex->key().c_str());
+}
+
+// (mutex, slept)
+napi_value mutex_try(napi_env env, napi_callback_info info) {
+  Arguments<2> arg(env, info);
+  const auto mutex = arg.ok ? mutex_of(env, arg[0]) : nullptr;
+  if (mutex == nullptr) return nullptr;
+  bool slept = false;
+  if (napi_get_value_bool(env, arg[1], &slept) != napi_ok) {
+    return raise_argument(env, "expected a boolean");
+  }
+  return give(env, mutex->try_lock(slept));
+}
+
+// (mutex, milliseconds)
+napi_value mutex_lock(napi_env env, napi_callback_info info) {
+  Arguments<2> arg(env, info);
+  const auto mutex = arg.ok ? mutex_of(env, arg[0]) : nullptr;
+  int64_t deadline = 0;
+  if (mutex == nullptr) return nullptr;
+  if (!to_deadline(env, arg[1], &deadline)) return raise_argument(env, "expected a number");
+  return give(env, mutex->lock(deadline));
+}
+
+// (mutex, milliseconds). The id of a wait, as of startWait; 0: it is free by now.
+napi_value mutex_start_wait(napi_env env, napi_callback_info info) {
+  Arguments<2> arg(env, info);
+  EnvState* state = EnvState::of(env);
+  const auto mutex = arg.ok && state != nullptr ? mutex_of(env, arg[0]) : nullptr;
+  int64_t deadline = 0;
+  if (mutex == nullptr) return nullptr;
+  if (!to_deadline(env, arg[1], &deadline)) return raise_argument(env, "expected a number");
+  auto to_wait = mutex->announce();
+  if (!to_wait.ok()) return raise(env, to_wait.failure());
+  const auto& [word, value] = to_wait.value();
+  if (value == 0) return make_number(env, 0);
+  auto id = state->waits.start(env, word, value, deadline);
+  return id.ok() ? make_number(env, static_cast<double>(id.value())) : raise(env, id.failure());
+}
+
+napi_value mutex_pass_on(napi_env env, napi_callback_info info) {
+  Arguments<1> arg(env, info);
+  const auto mutex = arg.ok ? mutex_of(env, arg[0]) : nullptr;
+  if (mutex != nullptr) mutex->pass_on();
+  return nullptr;
+}
+
+napi_value mutex_unlock(napi_env env, napi_callback_info info) {
+  Arguments<1> arg(env, info);
+  const auto mutex = arg.ok ? mutex_of(env, arg[0]) : nullptr;
+  if (mutex == nullptr) return nullptr;
+  const Failure failure = mutex->unlock();
+  return failure ? raise(env, failure) : nullptr;
+}
+
+}  // namespace memmap::binding

@@ -1,0 +1,173 @@
+#include "core/mutex.h"
+
+#include <algorithm>
+#include <cerrno>
+
+#include "core/stats.h"
+
+namespace memmap {
+namespace {
+
+// In this process another thread may unmap the memory under a waiter.
+constexpr int64_t kLookUp = MEMMAP_OWNER_CHECK;
+
+uint32_t* writable(const Word& word) { return reinterpret_cast<uint32_t*>(word.address); }
+
+Failure closed() { return Failure::of(Reason::kClosed); }
+
+}  // namespace
+
+Result<std::shared_ptr<Participant>> Participant::join(const Mapping& mapping) {
+  std::shared_ptr<Participant> participant(new Participant);
+  const auto file = mapping.file();
+  // Anonymous memory: its participants are threads of this process, which says when they end.
+  const int error = file == nullptr ? memmap_random_id(&participant->me_.id)
+                                    : memmap_join(&participant->me_, file->fd());
+  if (error != 0) return Failure::system(error, file == nullptr ? "getrandom" : "open");
+  if (participant->me_.fd >= 0) g_stats.descriptors.fetch_add(1);
+  return participant;
+}
+
+Participant::~Participant() {
+  if (me_.fd >= 0) g_stats.descriptors.fetch_sub(1);
+  memmap_leave(&me_);
+}
+
+Result<std::shared_ptr<Mutex>> Participants::open(const std::shared_ptr<Mapping>& mapping,
+                                                  uint64_t offset) {
+  const auto file = mapping->file();
+  Key key = {0, reinterpret_cast<uintptr_t>(mapping.get())};
+  if (file != nullptr) {
+    auto status = file->status();
+    if (!status.ok()) return status.failure();
+    key = {status.value().st_dev, status.value().st_ino};
+  }
+  std::weak_ptr<Participant>& known = participants_[key];
+  auto participant = known.lock();
+  if (participant == nullptr) {
+    auto joined = Participant::join(*mapping);
+    if (!joined.ok()) return joined.failure();
+    participant = joined.value();
+    known = participant;
+  }
+  const uint64_t position = mapping->offset() + offset;
+  const std::string name =
+      std::to_string(key.first) + ":" + std::to_string(key.second) + ":" + std::to_string(position);
+  auto mutex = std::make_shared<Mutex>(mapping, position, name, participant);
+  if (!mapping->add_user(mutex)) return closed();
+  const auto gone = [](const auto& weak) { return weak.expired(); };
+  // Doubling keeps the sweeps cheap.
+  if (mutexes_.size() == mutexes_.capacity()) {
+    mutexes_.erase(std::remove_if(mutexes_.begin(), mutexes_.end(), gone), mutexes_.end());
+  }
+  mutexes_.push_back(mutex);
+  return mutex;
+}
+
+void Participants::end() {
+  for (const auto& weak : mutexes_) {
+    const auto mutex = weak.lock();
+    if (mutex != nullptr) mutex->mapping_ends();
+  }
+  mutexes_.clear();
+  participants_.clear();
+}
+
+Result<Word> Mutex::word() const { return mapping_->word_at(position_); }
+
+Result<Locked> Mutex::locked(int error, const Word& word) {
+  // A page that was replaced meanwhile is nobody's but ours: no lock.
+  const Failure failure = futex::check(word);
+  if (failure) return failure;
+  switch (error) {
+    case 0:
+    case EOWNERDEAD:
+      self_ = shared_from_this();
+      return error == 0 ? Locked::kYes : Locked::kOwnerDied;
+    case EBUSY:
+      return Locked::kBusy;
+    case EDEADLK:
+      return Locked::kMine;
+    case ETIMEDOUT:
+      return Locked::kTimedOut;
+    default:
+      return Failure::system(error, "futex");
+  }
+}
+
+Result<Locked> Mutex::try_lock(bool slept) {
+  std::lock_guard<std::mutex> held(mutex_);
+  if (participant_ == nullptr) return closed();
+  auto at = word();
+  if (!at.ok()) return at.failure();
+  RegionUse use(*at.value().region);
+  const Failure failure = use ? futex::check(at.value()) : closed();
+  if (failure) return failure;
+  const int error =
+      memmap_mutex_attempt(&participant_->id(), writable(at.value()), slept ? MEMMAP_WAITERS : 0);
+  return locked(error, at.value());
+}
+
+Result<Locked> Mutex::lock(int64_t deadline) {
+  for (bool slept = false;; slept = true) {
+    auto got = try_lock(slept);
+    if (!got.ok() || got.value() != Locked::kBusy) return got;
+    auto to_wait = announce();
+    if (!to_wait.ok()) return to_wait.failure();
+    const auto& [at, value] = to_wait.value();
+    if (value == 0) continue;
+    const int64_t now = memmap_now();
+    if (now >= deadline) return Locked::kTimedOut;
+    RegionUse use(*at.region);
+    if (!use) return closed();
+    const timespec until = memmap_timespec(std::min(deadline, now + kLookUp));
+    memmap_wait(at.pointer(), value, &until);
+  }
+}
+
+Result<std::pair<Word, uint32_t>> Mutex::announce() {
+  std::lock_guard<std::mutex> held(mutex_);
+  if (participant_ == nullptr) return closed();
+  auto at = word();
+  if (!at.ok()) return at.failure();
+  RegionUse use(*at.value().region);
+  const Failure failure = use ? futex::check(at.value()) : closed();
+  if (failure) return failure;
+  const uint32_t value = memmap_mutex_announce(writable(at.value()));
+  return std::make_pair(at.value(), value);
+}
+
+void Mutex::pass_on() {
+  auto at = word();
+  if (at.ok()) futex::notify(at.value(), 1);
+}
+
+Failure Mutex::unlock() {
+  std::lock_guard<std::mutex> held(mutex_);
+  if (participant_ == nullptr) return closed();
+  auto at = word();
+  if (!at.ok()) return at.failure();
+  RegionUse use(*at.value().region);
+  const Failure failure = use ? futex::check(at.value()) : closed();
+  if (failure) return failure;
+  self_.reset();
+  const int error = memmap_mutex_release(writable(at.value()), participant_->id().id, 0);
+  return error == 0 ? Failure{} : Failure::system(error, "futex");
+}
+
+void Mutex::mapping_ends() {
+  std::shared_ptr<Mutex> self;  // let go of after the lock
+  std::lock_guard<std::mutex> held(mutex_);
+  self.swap(self_);
+  if (participant_ == nullptr) return;
+  auto at = word();
+  if (self != nullptr && at.ok()) {
+    RegionUse use(*at.value().region);
+    if (use && !futex::check(at.value())) {
+      memmap_mutex_release(writable(at.value()), participant_->id().id, MEMMAP_DIED);
+    }
+  }
+  participant_.reset();
+}
+
+}  // namespace memmap

@@ -1,0 +1,327 @@
+#include "core/waiters.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <utility>
+#include <vector>
+
+#include "core/platform.h"
+#include "memmap_sync.h"
+
+namespace memmap::waiters {
+namespace {
+
+// linux/futex.h has these since 5.16; the number is the same on all machines.
+struct WaitV {
+  uint64_t value;
+  uint64_t address;
+  uint32_t flags;
+  uint32_t reserved;
+};
+constexpr long kFutexWaitV = 449;
+constexpr uint32_t kWord32 = 2;
+constexpr uint32_t kPrivate = FUTEX_PRIVATE_FLAG;
+
+constexpr size_t kExact = 64;    // threads with one wait each; each costs 24 KiB or so
+constexpr size_t kShared = 127;  // the kernel takes 128 words, and one is the thread's own
+constexpr int64_t kSlice = 100'000'000;
+constexpr int64_t kIdle = 10'000'000'000;  // after which a thread without work ends
+
+struct Slot {
+  uint64_t id;  // 0: stale
+  Word word;
+  uint32_t value;
+  int64_t deadline;
+  Owner* owner;
+};
+
+struct Waiter {
+  explicit Waiter(size_t most) : capacity(most) {}
+  const size_t capacity;
+  uint32_t control = 0;     // changes when the slots have
+  std::vector<Slot> slots;  // taken out by the thread itself, and by nobody else
+};
+
+struct State {
+  std::mutex mutex;  // guards all that follows
+  std::condition_variable dropped;
+  std::vector<Waiter*> waiters;
+  uint64_t last_id = 0;
+  std::atomic<int> pending{0};
+};
+
+// Never destroyed: the threads may still run while the process's destructors do.
+State* g_state = new State;
+
+bool has_waitv() {
+  // Without words it is EINVAL where it exists.
+  static const bool has =
+      syscall(kFutexWaitV, nullptr, 0, 0, nullptr, 0) != 0 && errno != ENOSYS && errno != EPERM;
+  return has;
+}
+
+void kick(Waiter& waiter) {
+  __atomic_fetch_add(&waiter.control, 1, __ATOMIC_SEQ_CST);
+  syscall(SYS_futex, &waiter.control, FUTEX_WAKE_PRIVATE, 1, nullptr, nullptr, 0);
+}
+
+void settle(Slot& slot, Outcome outcome) {
+  slot.owner->settled(slot.id, outcome);
+  slot.id = 0;
+  g_state->pending.fetch_sub(1);
+}
+
+// What a look at the word itself says of a wait.
+bool settle_by_value(Slot& slot) {
+  const Failure failure = futex::check(slot.word);
+  if (failure) {
+    settle(slot, failure.reason == Reason::kClosed ? Outcome::kClosed : Outcome::kFault);
+  } else if (__atomic_load_n(slot.word.pointer(), __ATOMIC_SEQ_CST) != slot.value) {
+    settle(slot, Outcome::kOk);
+  }
+  return slot.id == 0;
+}
+
+// --- the threads ----------------------------------------------------------------------------------
+
+// Drops what is stale and what has run out of time.
+void sweep(Waiter& waiter) {
+  const int64_t now = memmap_now();
+  for (Slot& slot : waiter.slots) {
+    if (slot.id != 0 && slot.deadline <= now) settle(slot, Outcome::kTimedOut);
+  }
+  const auto stale = [](Slot& slot) {
+    if (slot.id != 0) return false;
+    slot.word.region->end_wait();
+    return true;
+  };
+  const auto end = std::remove_if(waiter.slots.begin(), waiter.slots.end(), stale);
+  if (end == waiter.slots.end()) return;
+  waiter.slots.erase(end, waiter.slots.end());
+  g_state->dropped.notify_all();
+}
+
+// `woken`: the index of the last word that was woken, of `asleep` ones.
+void settle_woken(Waiter& waiter, size_t asleep, size_t woken) {
+  for (size_t i = 0; i < asleep && i <= woken; i++) {
+    Slot& slot = waiter.slots[i];
+    if (slot.id == 0) {
+      memmap_notify(slot.word.pointer(), 1);
+    } else if (i == woken) {
+      settle(slot, Outcome::kOk);
+    } else {
+      settle_by_value(slot);
+    }
+  }
+}
+
+struct Sleep {
+  WaitV words[kShared + 1];
+  size_t count = 0;  // of slots
+  int64_t until = futex::kForever;
+  uint32_t control = 0;
+};
+
+void prepare(const Waiter& waiter, Sleep* sleep) {
+  sleep->count = waiter.slots.size();
+  sleep->control = __atomic_load_n(&waiter.control, __ATOMIC_SEQ_CST);
+  sleep->until = futex::kForever;
+  sleep->words[0] = {sleep->control, reinterpret_cast<uintptr_t>(&waiter.control),
+                     kWord32 | kPrivate, 0};
+  for (size_t i = 0; i < sleep->count; i++) {
+    const Slot& slot = waiter.slots[i];
+    sleep->words[i + 1] = {slot.value, slot.word.address, kWord32, 0};
+    sleep->until = std::min(sleep->until, slot.deadline);
+  }
+}
+
+// The index of the slot that was woken; -1: none, and `*error` says why.
+int sleep_on_all(const Sleep& sleep, int* error) {
+  const timespec until = memmap_timespec(sleep.until);
+  const bool forever = sleep.until == futex::kForever;
+  const long woken = syscall(kFutexWaitV, sleep.words, sleep.count + 1, 0,
+                             forever ? nullptr : &until, CLOCK_MONOTONIC);
+  *error = woken < 0 ? errno : 0;
+  return woken < 0 ? -1 : static_cast<int>(woken) - 1;
+}
+
+int sleep_on_one(const Waiter& waiter, const Sleep& sleep, int* error) {
+  const timespec until = memmap_timespec(std::min(sleep.until, memmap_now() + kSlice));
+  const auto* word = reinterpret_cast<const uint32_t*>(sleep.words[1].address);
+  *error = memmap_wait(word, static_cast<uint32_t>(sleep.words[1].value), &until);
+  (void)waiter;
+  return *error == 0 ? 0 : -1;
+}
+
+// False: nothing to do for long, the thread may end.
+bool idle(Waiter& waiter, std::unique_lock<std::mutex>& held) {
+  const uint32_t control = __atomic_load_n(&waiter.control, __ATOMIC_SEQ_CST);
+  const timespec span = memmap_timespec(kIdle);
+  held.unlock();
+  const long done =
+      syscall(SYS_futex, &waiter.control, FUTEX_WAIT_PRIVATE, control, &span, nullptr, 0);
+  const bool late = done != 0 && errno == ETIMEDOUT;
+  held.lock();
+  return !late || !waiter.slots.empty();
+}
+
+void* run(void* data) {
+  set_thread_name("memmap-wait");
+  auto* waiter = static_cast<Waiter*>(data);
+  auto sleep = std::make_unique<Sleep>();
+  std::unique_lock<std::mutex> held(g_state->mutex);
+  for (;;) {
+    sweep(*waiter);
+    if (waiter->slots.empty()) {
+      if (idle(*waiter, held)) continue;
+      auto& all = g_state->waiters;
+      all.erase(std::find(all.begin(), all.end(), waiter));
+      delete waiter;
+      return nullptr;
+    }
+    prepare(*waiter, sleep.get());
+    held.unlock();
+    int error = 0;
+    const int woken =
+        has_waitv() ? sleep_on_all(*sleep, &error) : sleep_on_one(*waiter, *sleep, &error);
+    held.lock();
+    if (woken >= 0) {
+      settle_woken(*waiter, sleep->count, static_cast<size_t>(woken));
+    } else if (error != 0 && error != EINTR && error != ETIMEDOUT) {
+      // A word has changed, or its memory is gone.
+      bool any = false;
+      for (size_t i = 0; i < sleep->count; i++) {
+        Slot& slot = waiter->slots[i];
+        if (slot.id == 0 || settle_by_value(slot)) any = true;
+      }
+      // What the kernel does not like, and nobody can see: better an error than a thread that spins.
+      if (!any && error != EAGAIN) settle(waiter->slots[0], Outcome::kFault);
+    }
+  }
+}
+
+// --- their work -----------------------------------------------------------------------------------
+
+bool has_room(const Waiter& waiter) {
+  return waiter.capacity == 1 ? waiter.slots.empty() : waiter.slots.size() < waiter.capacity;
+}
+
+// An idle thread of its own, else a new one while there are few, else a place beside others.
+Result<Waiter*> find_place() {
+  size_t exact = 0;
+  Waiter* beside = nullptr;
+  for (Waiter* waiter : g_state->waiters) {
+    exact += waiter->capacity == 1;
+    if (!has_room(*waiter)) continue;
+    if (waiter->capacity == 1) return waiter;
+    beside = waiter;
+  }
+  const bool alone = exact < kExact || !has_waitv();
+  if (!alone && beside != nullptr) return beside;
+  auto* waiter = new Waiter(alone ? 1 : kShared);
+  const int error = start_thread(run, waiter);
+  if (error != 0) {
+    delete waiter;
+    if (beside != nullptr) return beside;
+    return Failure::system(error, "pthread_create");
+  }
+  g_state->waiters.push_back(waiter);
+  return waiter;
+}
+
+template <class F>
+void each_slot(F visit) {
+  for (Waiter* waiter : g_state->waiters) {
+    for (Slot& slot : waiter->slots)
+      visit(*waiter, slot);
+  }
+}
+
+// Visits the slots that still wait; whose thread is to look again, if the visit made one stale.
+template <class F>
+void each_pending(F visit) {
+  each_slot([&](Waiter& waiter, Slot& slot) {
+    if (slot.id == 0) return;
+    visit(slot);
+    if (slot.id == 0) kick(waiter);
+  });
+}
+
+}  // namespace
+
+Result<uint64_t> start(Owner* owner, const Word& word, uint32_t value, int64_t deadline) {
+  std::lock_guard<std::mutex> held(g_state->mutex);
+  if (!word.region->begin_wait()) return Failure::of(Reason::kClosed);
+  auto place = find_place();
+  if (!place.ok()) {
+    word.region->end_wait();
+    return place.failure();
+  }
+  const uint64_t id = ++g_state->last_id;
+  place.value()->slots.push_back({id, word, value, deadline, owner});
+  g_state->pending.fetch_add(1);
+  kick(*place.value());
+  return id;
+}
+
+bool cancel(uint64_t id) {
+  std::lock_guard<std::mutex> held(g_state->mutex);
+  bool found = false;
+  each_pending([&](Slot& slot) {
+    if (slot.id != id) return;
+    found = true;
+    slot.id = 0;
+    g_state->pending.fetch_sub(1);
+  });
+  return found;
+}
+
+int notify(const Word& word, int count) {
+  if (count <= 0 || g_state->pending.load() == 0) return 0;
+  std::lock_guard<std::mutex> held(g_state->mutex);
+  std::vector<std::pair<uint64_t, Waiter*>> found;
+  each_slot([&](Waiter& waiter, Slot& slot) {
+    if (slot.id != 0 && slot.word.address == word.address) found.emplace_back(slot.id, &waiter);
+  });
+  std::sort(found.begin(), found.end());
+  if (found.size() > static_cast<size_t>(count)) found.resize(static_cast<size_t>(count));
+  for (const auto& [id, waiter] : found) {
+    for (Slot& slot : waiter->slots) {
+      if (slot.id == id) settle(slot, Outcome::kOk);
+    }
+    kick(*waiter);
+  }
+  return static_cast<int>(found.size());
+}
+
+void leave(const Region& region) {
+  std::unique_lock<std::mutex> held(g_state->mutex);
+  each_pending([&](Slot& slot) {
+    if (slot.word.region.get() == &region) settle(slot, Outcome::kClosed);
+  });
+  g_state->dropped.wait(held, [&] {
+    bool there = false;
+    each_slot([&](Waiter&, Slot& slot) { there = there || slot.word.region.get() == &region; });
+    return !there;
+  });
+}
+
+void forget(Owner* owner) {
+  std::lock_guard<std::mutex> held(g_state->mutex);
+  each_pending([&](Slot& slot) {
+    if (slot.owner != owner) return;
+    slot.id = 0;
+    g_state->pending.fetch_sub(1);
+  });
+}
+
+// The threads do not exist in the child, nor who waited.
+void reset_after_fork() { g_state = new State; }
+
+}  // namespace memmap::waiters
