@@ -54,11 +54,17 @@ function errnoName(errno: number): string | undefined {
   return preferred ?? Object.entries(constants.errno).find(([, number]) => number === errno)?.[0];
 }
 
+/** Where Node has no words, or those of a network. */
+const texts: Readonly<Record<string, string>> = {
+  EDEADLK: 'resource deadlock would occur',
+  ETIMEDOUT: 'operation timed out',
+};
+
 /** @param errno positive, as the kernel counts */
 export function systemError(errno: number, syscall: string, path?: string): SystemError {
   const [name, text] = getSystemErrorMap().get(-errno) ?? [undefined, 'unknown error'];
   const code = errnoName(errno) ?? name ?? `E${errno}`;
-  const message = `${code}: ${text}, ${syscall}${path === undefined ? '' : ` '${path}'`}`;
+  const message = `${code}: ${texts[code] ?? text}, ${syscall}${path === undefined ? '' : ` '${path}'`}`;
   const extra = { errno: -errno, syscall, ...(path === undefined ? {} : { path }) };
   return coded(new Error(message), code, extra) as unknown as SystemError;
 }

@@ -16,11 +16,20 @@ type WaitResult = 'ok' | 'not-equal' | 'timed-out';
 const resultOf = (outcome: Outcome): WaitResult =>
   RESULTS[outcome as keyof typeof RESULTS] ?? 'timed-out';
 
+/** Node 20 has no `ArrayBuffer.prototype.detached`. */
+function isDetached(buffer: ArrayBufferLike): boolean {
+  try {
+    return new Uint8Array(buffer).length < 0;
+  } catch {
+    return true;
+  }
+}
+
 function checkCell(cell: unknown, index: unknown): asserts cell is Cell {
   if (!types.isInt32Array(cell) && !types.isUint32Array(cell)) {
     throw invalidType('cell', 'an Int32Array or a Uint32Array', cell);
   }
-  if (cell.length === 0 && (cell.buffer as { detached?: boolean }).detached) throw closedError();
+  if (cell.length === 0 && isDetached(cell.buffer)) throw closedError();
   validate.integer('index', index, 0, cell.length - 1);
 }
 
