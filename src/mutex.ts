@@ -6,7 +6,7 @@ import { Line } from './line.js';
 import { handleOf, Mapping } from './mapping.js';
 import { type MutexHandle, native } from './native.js';
 import * as validate from './validate.js';
-import { inSlices, pending } from './waiting.js';
+import { inSlices, Pending } from './waiting.js';
 
 /** `Locked` of native/core/mutex.h, in its order. */
 enum Locked {
@@ -78,7 +78,7 @@ class HeldLock implements Held {
  */
 export class Mutex {
   /** Bytes that a lock takes. */
-  static readonly BYTES: number = native.constants['MUTEX_BYTES']!;
+  static readonly BYTES: number = native.constants['MEMMAP_MUTEX_BYTES']!;
   readonly #handle: MutexHandle;
   readonly #key: string;
 
@@ -138,7 +138,7 @@ export class Mutex {
       }
       const id = native.mutexStartWait(this.#handle, Math.min(rest, OWNER_CHECK));
       if (id === 0) continue;
-      const wait = pending(id, signal);
+      const wait = new Pending(id, signal);
       line.poke = wait.wake;
       await wait.outcome;
     }

@@ -93,6 +93,8 @@ export interface Native {
   startWait(cell: object, index: number, value: number, milliseconds: number): number;
   /** True: the listener will not be told of it. */
   cancelWait(id: number): boolean;
+  /** Whether the event loop goes on for waits that are pending. */
+  refWaits(on: boolean): void;
   openMutex(handle: Handle, byteOffset: number): MutexHandle;
   /** The same for each Mutex on the same bytes. */
   mutexKey(mutex: MutexHandle): string;
@@ -101,6 +103,8 @@ export interface Native {
   mutexLock(mutex: MutexHandle, milliseconds: number): number;
   /** An id, or 0: it is free by now. */
   mutexStartWait(mutex: MutexHandle, milliseconds: number): number;
+  /** Returns an `Owner`. */
+  mutexOwner(mutex: MutexHandle): number;
   mutexPassOn(mutex: MutexHandle): void;
   mutexUnlock(mutex: MutexHandle): void;
   mmap(length: number, prot: number, flags: number, fd: number, offset: number): ArrayBuffer;

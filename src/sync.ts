@@ -3,7 +3,7 @@ import { types } from 'node:util';
 import { closedError, invalidType } from './errors.js';
 import { native } from './native.js';
 import * as validate from './validate.js';
-import { inSlices, Outcome, pending, toNative } from './waiting.js';
+import { inSlices, Outcome, Pending, toNative } from './waiting.js';
 
 export { type Held, Mutex } from './mutex.js';
 
@@ -95,7 +95,7 @@ export async function waitAsync(
   const signal = validate.signal('options.signal', given.signal);
   signal?.throwIfAborted();
   const id = native.startWait(cell, index, value, toNative(timeout));
-  return id === 0 ? 'not-equal' : resultOf(await pending(id, signal).outcome);
+  return id === 0 ? 'not-equal' : resultOf(await new Pending(id, signal).outcome);
 }
 
 /**

@@ -51,38 +51,57 @@ native.listenForWaits((id, outcome) => {
   settle?.(outcome);
 });
 
+/** Waits that keep the process alive. */
+let refs = 0;
+
+function ref(on: boolean): void {
+  refs += on ? 1 : -1;
+  if (refs === (on ? 1 : 0)) native.refWaits(on);
+}
+
 /** A wait that was begun and has not come back. */
-export interface Pending {
+export class Pending {
   /** `CLOSED` and `FAULT` are rejections; so is the signal's reason. */
   readonly outcome: Promise<Outcome>;
   /** Ends it as if it had been woken. */
-  wake(): void;
-}
+  readonly wake: () => void;
+  #ref: boolean;
+  #ended = false;
 
-/** @param id of a wait of the add-on's */
-export function pending(id: number, signal?: AbortSignal): Pending {
-  let wake!: () => void;
-  const outcome = new Promise<Outcome>((resolve, reject) => {
-    const abort = (): void => {
-      // Not when it has been woken: then somebody counts on it.
-      if (native.cancelWait(id)) end(() => reject(signal?.reason));
-    };
-    const end = (settle: () => void): void => {
-      settlers.delete(id);
-      signal?.removeEventListener('abort', abort);
-      settle();
-    };
-    settlers.set(id, (how) =>
-      end(() => {
-        const reason = REASON[how];
-        if (reason === undefined) resolve(how);
+  /** @param id of a wait of the add-on's; @param keeps the process alive, as a timer does */
+  constructor(id: number, signal?: AbortSignal, keeps = true) {
+    this.#ref = keeps;
+    if (keeps) ref(true);
+    let wake!: () => void;
+    this.outcome = new Promise((resolve, reject) => {
+      const end = (): void => {
+        settlers.delete(id);
+        signal?.removeEventListener('abort', abort);
+        this.ref(false);
+        this.#ended = true;
+      };
+      // Nothing when it has been woken: then somebody counts on it.
+      const cancelled = (then: () => void): void => {
+        if (!native.cancelWait(id)) return;
+        end();
+        then();
+      };
+      const abort = (): void => cancelled(() => reject(signal?.reason));
+      wake = () => cancelled(() => resolve(Outcome.OK));
+      settlers.set(id, (outcome) => {
+        end();
+        const reason = REASON[outcome];
+        if (reason === undefined) resolve(outcome);
         else reject(nativeError(reason, 0, '', ''));
-      }),
-    );
-    wake = () => {
-      if (native.cancelWait(id)) end(() => resolve(Outcome.OK));
-    };
-    signal?.addEventListener('abort', abort);
-  });
-  return { outcome, wake };
+      });
+      signal?.addEventListener('abort', abort);
+    });
+    this.wake = wake;
+  }
+
+  ref(on: boolean): void {
+    if (this.#ended || this.#ref === on) return;
+    this.#ref = on;
+    ref(on);
+  }
 }

@@ -17,18 +17,18 @@ bool AsyncWaits::listen(napi_env env, napi_value callback) {
   return true;
 }
 
-Result<uint64_t> AsyncWaits::start(napi_env env, const Word& word, uint32_t value,
-                                   int64_t deadline) {
+Result<uint64_t> AsyncWaits::start(const Word& word, uint32_t value, int64_t deadline) {
   if (function_ == nullptr) return Failure::of(Reason::kClosed);
-  auto id = waiters::start(this, word, value, deadline);
-  if (id.ok() && pending_++ == 0) napi_ref_threadsafe_function(env, function_);
-  return id;
+  return waiters::start(this, word, value, deadline);
 }
 
-bool AsyncWaits::cancel(napi_env env, uint64_t id) {
-  if (!waiters::cancel(id)) return false;
-  ended(env);
-  return true;
+void AsyncWaits::ref(napi_env env, bool on) {
+  if (function_ == nullptr) return;
+  if (on) {
+    napi_ref_threadsafe_function(env, function_);
+  } else {
+    napi_unref_threadsafe_function(env, function_);
+  }
 }
 
 void AsyncWaits::settled(uint64_t id, Outcome outcome) {
@@ -40,10 +40,6 @@ void AsyncWaits::settled(uint64_t id, Outcome outcome) {
   }
 }
 
-void AsyncWaits::ended(napi_env env) {
-  if (--pending_ == 0 && function_ != nullptr) napi_unref_threadsafe_function(env, function_);
-}
-
 void AsyncWaits::report(napi_env env, napi_value callback, void* context, void*) {
   if (env == nullptr || callback == nullptr) return;  // the environment is going away
   auto* waits = static_cast<AsyncWaits*>(context);
@@ -53,7 +49,6 @@ void AsyncWaits::report(napi_env env, napi_value callback, void* context, void*)
     settled.swap(waits->settled_);
   }
   for (const auto& [id, outcome] : settled) {
-    waits->ended(env);
     const napi_value arguments[2] = {make_number(env, static_cast<double>(id)),
                                      make_number(env, static_cast<int>(outcome))};
     if (arguments[0] == nullptr || arguments[1] == nullptr) return;

@@ -57,6 +57,7 @@ napi_value notify_on(napi_env env, napi_callback_info info);
 napi_value listen_for_waits(napi_env env, napi_callback_info info);
 napi_value start_wait(napi_env env, napi_callback_info info);
 napi_value cancel_wait(napi_env env, napi_callback_info info);
+napi_value ref_waits(napi_env env, napi_callback_info info);
 
 // mutex_functions.cc
 napi_value open_mutex(napi_env env, napi_callback_info info);
@@ -64,6 +65,7 @@ napi_value mutex_key(napi_env env, napi_callback_info info);
 napi_value mutex_try(napi_env env, napi_callback_info info);
 napi_value mutex_lock(napi_env env, napi_callback_info info);
 napi_value mutex_start_wait(napi_env env, napi_callback_info info);
+napi_value mutex_owner(napi_env env, napi_callback_info info);
 napi_value mutex_pass_on(napi_env env, napi_callback_info info);
 napi_value mutex_unlock(napi_env env, napi_callback_info info);
 

@@ -94,8 +94,18 @@ napi_value mutex_start_wait(napi_env env, napi_callback_info info) {
   if (!to_wait.ok()) return raise(env, to_wait.failure());
   const auto& [word, value] = to_wait.value();
   if (value == 0) return make_number(env, 0);
-  auto id = state->waits.start(env, word, value, deadline);
+  auto id = state->waits.start(word, value, deadline);
   return id.ok() ? make_number(env, static_cast<double>(id.value())) : raise(env, id.failure());
+}
+
+// Returns an Owner.
+napi_value mutex_owner(napi_env env, napi_callback_info info) {
+  Arguments<1> arg(env, info);
+  const auto mutex = arg.ok ? mutex_of(env, arg[0]) : nullptr;
+  if (mutex == nullptr) return nullptr;
+  auto owner = mutex->owner();
+  if (!owner.ok()) return raise(env, owner.failure());
+  return make_number(env, static_cast<int>(owner.value()));
 }
 
 napi_value mutex_pass_on(napi_env env, napi_callback_info info) {

@@ -3,7 +3,6 @@
 #include "binding/mapping_handle.h"
 #include "core/constants.h"
 #include "core/guard.h"
-#include "core/mutex.h"
 #include "core/platform.h"
 #include "core/stats.h"
 
@@ -60,7 +59,6 @@ napi_value make_constants(napi_env env) {
     set_number(env, object, c->name, c->value);
   }
   set_number(env, object, "PAGE_SIZE", static_cast<double>(page_size()));
-  set_number(env, object, "MUTEX_BYTES", MEMMAP_MUTEX_BYTES);
   return object;
 }
 

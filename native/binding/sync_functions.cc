@@ -111,7 +111,7 @@ napi_value start_wait(napi_env env, napi_callback_info info) {
   if (__atomic_load_n(to_wait.word.pointer(), __ATOMIC_SEQ_CST) != to_wait.value) {
     return make_number(env, 0);
   }
-  auto id = state->waits.start(env, to_wait.word, to_wait.value, to_wait.deadline);
+  auto id = state->waits.start(to_wait.word, to_wait.value, to_wait.deadline);
   return id.ok() ? make_number(env, static_cast<double>(id.value())) : raise(env, id.failure());
 }
 
@@ -122,7 +122,20 @@ napi_value cancel_wait(napi_env env, napi_callback_info info) {
   uint64_t id = 0;
   if (!arg.ok || state == nullptr) return nullptr;
   if (!to_size(env, arg[0], kMaxBytes, &id)) return raise_argument(env, "expected a number");
-  return make_bool(env, state->waits.cancel(env, id));
+  return make_bool(env, waiters::cancel(&state->waits, id));
+}
+
+// (on). Whether the event loop goes on for the waits that are pending.
+napi_value ref_waits(napi_env env, napi_callback_info info) {
+  Arguments<1> arg(env, info);
+  EnvState* state = EnvState::of(env);
+  bool on = false;
+  if (!arg.ok || state == nullptr) return nullptr;
+  if (napi_get_value_bool(env, arg[0], &on) != napi_ok) {
+    return raise_argument(env, "expected a boolean");
+  }
+  state->waits.ref(env, on);
+  return nullptr;
 }
 
 }  // namespace memmap::binding

@@ -1,4 +1,5 @@
-// The platform's numbers, from its own headers, by their names in the man pages.
+// The platform's numbers, from its own headers, by their names in the man pages; and those of our own layouts
+// in shared memory.
 #pragma once
 
 namespace memmap {

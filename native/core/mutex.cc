@@ -137,6 +137,20 @@ Result<std::pair<Word, uint32_t>> Mutex::announce() {
   return std::make_pair(at.value(), value);
 }
 
+Result<Owner> Mutex::owner() {
+  std::lock_guard<std::mutex> held(mutex_);
+  if (participant_ == nullptr) return closed();
+  auto at = word();
+  if (!at.ok()) return at.failure();
+  RegionUse use(*at.value().region);
+  const Failure failure = use ? futex::check(at.value()) : closed();
+  if (failure) return failure;
+  const uint32_t owner = __atomic_load_n(at.value().pointer(), __ATOMIC_SEQ_CST) & MEMMAP_OWNER;
+  if (owner == 0) return Owner::kNobody;
+  if (owner == participant_->id().id) return Owner::kThisThread;
+  return memmap_is_alive(&participant_->id(), owner) ? Owner::kAlive : Owner::kDead;
+}
+
 void Mutex::pass_on() {
   auto at = word();
   if (at.ok()) futex::notify(at.value(), 1);

@@ -47,6 +47,7 @@ class Participants {
   std::vector<std::weak_ptr<Mutex>> mutexes_;
 };
 
+enum class Owner : int { kNobody, kThisThread, kAlive, kDead };
 enum class Locked : int { kYes, kOwnerDied, kBusy, kMine, kTimedOut };
 
 class Mutex : public MappingUser, public std::enable_shared_from_this<Mutex> {
@@ -67,6 +68,7 @@ class Mutex : public MappingUser, public std::enable_shared_from_this<Mutex> {
   Result<Locked> lock(int64_t deadline);
   // For who waits without blocking: the word and the value to wait on; the value is 0 when it is free.
   Result<std::pair<Word, uint32_t>> announce();
+  Result<Owner> owner();
   // Wakes one that waits, in the place of a waiter that was woken and does not want it any more.
   void pass_on();
   Failure unlock();

@@ -270,11 +270,11 @@ Result<uint64_t> start(Owner* owner, const Word& word, uint32_t value, int64_t d
   return id;
 }
 
-bool cancel(uint64_t id) {
+bool cancel(const Owner* owner, uint64_t id) {
   std::lock_guard<std::mutex> held(g_state->mutex);
   bool found = false;
   each_pending([&](Slot& slot) {
-    if (slot.id != id) return;
+    if (slot.id != id || slot.owner != owner) return;
     found = true;
     slot.id = 0;
     g_state->pending.fetch_sub(1);

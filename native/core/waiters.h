@@ -31,8 +31,8 @@ class Owner {
 
 // The wait's id. The word was found good, and to have the value.
 Result<uint64_t> start(Owner* owner, const Word& word, uint32_t value, int64_t deadline);
-// True: it will not be settled any more. False: it has been.
-bool cancel(uint64_t id);
+// Of one's own waits. True: it will not be settled any more. False: it has been.
+bool cancel(const Owner* owner, uint64_t id);
 // Settles waits of this process on the word, the oldest first. How many.
 int notify(const Word& word, int count);
 // Ends the waits in a region, before it is unmapped, and returns when no thread sleeps there any more.
