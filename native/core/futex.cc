@@ -56,10 +56,9 @@ Result<int> notify(const Word& word, int count) {
   if (!use) return Failure::of(Reason::kClosed);
   const Failure failure = check(word);
   if (failure) return failure;
-  const int here = waiters::notify(word, count);
-  const int elsewhere = memmap_notify(word.pointer(), count - here);
-  if (elsewhere < 0) return Failure::system(errno, "futex");
-  return here + elsewhere;
+  const int woken = waiters::notify(word, count);
+  if (woken < 0) return Failure::system(errno, "futex");
+  return woken;
 }
 
 }  // namespace memmap::futex

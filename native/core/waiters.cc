@@ -31,6 +31,8 @@ constexpr uint32_t kPrivate = FUTEX_PRIVATE_FLAG;
 constexpr size_t kExact = 64;    // threads with one wait each; each costs 24 KiB or so
 constexpr size_t kShared = 127;  // the kernel takes 128 words, and one is the thread's own
 constexpr int64_t kSlice = 100'000'000;
+constexpr int64_t kOnItsWay =
+    50'000'000;  // by then its thread sleeps, on all but the busiest machines
 constexpr int64_t kIdle = 10'000'000'000;  // after which a thread without work ends
 
 struct Slot {
@@ -39,12 +41,15 @@ struct Slot {
   uint32_t value;
   int64_t deadline;
   Owner* owner;
+  int64_t since;  // when it began
+  bool notified;  // while its thread was on its way into the kernel, and perhaps not there yet
 };
 
 struct Waiter {
   explicit Waiter(size_t most) : capacity(most) {}
   const size_t capacity;
   uint32_t control = 0;     // changes when the slots have
+  bool asleep = false;      // or about to be
   std::vector<Slot> slots;  // taken out by the thread itself, and by nobody else
 };
 
@@ -186,11 +191,13 @@ void* run(void* data) {
       return nullptr;
     }
     prepare(*waiter, sleep.get());
+    waiter->asleep = true;
     held.unlock();
     int error = 0;
     const int woken =
         has_waitv() ? sleep_on_all(*sleep, &error) : sleep_on_one(*waiter, *sleep, &error);
     held.lock();
+    waiter->asleep = false;
     if (woken >= 0) {
       settle_woken(*waiter, sleep->count, static_cast<size_t>(woken));
     } else if (error != 0 && error != EINTR && error != ETIMEDOUT) {
@@ -202,6 +209,9 @@ void* run(void* data) {
       }
       // What the kernel does not like, and nobody can see: better an error than a thread that spins.
       if (!any && error != EAGAIN) settle(waiter->slots[0], Outcome::kFault);
+    }
+    for (Slot& slot : waiter->slots) {
+      if (slot.id != 0 && slot.notified) settle(slot, Outcome::kOk);
     }
   }
 }
@@ -264,7 +274,7 @@ Result<uint64_t> start(Owner* owner, const Word& word, uint32_t value, int64_t d
     return place.failure();
   }
   const uint64_t id = ++g_state->last_id;
-  place.value()->slots.push_back({id, word, value, deadline, owner});
+  place.value()->slots.push_back({id, word, value, deadline, owner, memmap_now(), false});
   g_state->pending.fetch_add(1);
   kick(*place.value());
   return id;
@@ -282,22 +292,39 @@ bool cancel(const Owner* owner, uint64_t id) {
   return found;
 }
 
+// The kernel wakes those that sleep, whosever they are, in their order. A wait of ours counts from the call
+// that began it, though, and its thread may still be on its way there. So, of waits that began just now,
+// some but not all of which are wanted: the oldest are picked here, and the kernel is not asked.
 int notify(const Word& word, int count) {
-  if (count <= 0 || g_state->pending.load() == 0) return 0;
+  if (g_state->pending.load() == 0) return memmap_notify(word.pointer(), count);
   std::lock_guard<std::mutex> held(g_state->mutex);
-  std::vector<std::pair<uint64_t, Waiter*>> found;
+  const int64_t just_now = memmap_now() - kOnItsWay;
+  std::vector<std::pair<Slot*, Waiter*>> ours;
+  bool fresh = false;
   each_slot([&](Waiter& waiter, Slot& slot) {
-    if (slot.id != 0 && slot.word.address == word.address) found.emplace_back(slot.id, &waiter);
+    if (slot.id == 0 || slot.word.address != word.address) return;
+    ours.emplace_back(&slot, &waiter);
+    fresh = fresh || slot.since > just_now;
   });
-  std::sort(found.begin(), found.end());
-  if (found.size() > static_cast<size_t>(count)) found.resize(static_cast<size_t>(count));
-  for (const auto& [id, waiter] : found) {
-    for (Slot& slot : waiter->slots) {
-      if (slot.id == id) settle(slot, Outcome::kOk);
+  const bool pick = fresh && ours.size() > static_cast<size_t>(count);
+  const int woken = pick ? 0 : memmap_notify(word.pointer(), count);
+  if (woken < 0 || woken >= count) return woken;
+  std::sort(ours.begin(), ours.end(),
+            [](const auto& a, const auto& b) { return a.first->id < b.first->id; });
+  if (ours.size() > static_cast<size_t>(count)) ours.resize(static_cast<size_t>(count));
+  int asleep = 0;  // woken just now, or not there yet: their threads find out
+  int others = 0;
+  for (const auto& [slot, waiter] : ours) {
+    if (waiter->asleep && !pick) {
+      slot->notified = true;
+      asleep++;
+    } else {
+      settle(*slot, Outcome::kOk);
+      others++;
     }
     kick(*waiter);
   }
-  return static_cast<int>(found.size());
+  return std::max(woken, asleep) + others;
 }
 
 void leave(const Region& region) {

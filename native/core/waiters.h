@@ -3,8 +3,8 @@
 //
 //   start() ---> a slot of a waiter thread ---> the owner's settled(), once
 //                     |
-//                     +-- cancel(), forget(), leave(), a notify() from this process: the slot is stale
-//                         until its thread has come back from the kernel and dropped it
+//                     +-- cancel(), forget(), leave(): the slot is stale until its thread has come
+//                         back from the kernel and dropped it
 //
 // A stale slot may still be woken in the kernel, in somebody else's place: its thread passes the wake on.
 //
@@ -33,7 +33,7 @@ class Owner {
 Result<uint64_t> start(Owner* owner, const Word& word, uint32_t value, int64_t deadline);
 // Of one's own waits. True: it will not be settled any more. False: it has been.
 bool cancel(const Owner* owner, uint64_t id);
-// Settles waits of this process on the word, the oldest first. How many.
+// futex(2)'s FUTEX_WAKE, for waits that are still on their way into the kernel too. How many, or -1.
 int notify(const Word& word, int count);
 // Ends the waits in a region, before it is unmapped, and returns when no thread sleeps there any more.
 void leave(const Region& region);
