@@ -37,7 +37,9 @@ export type StateCode =
   | 'ERR_MAPPING_FAULT'
   | 'ERR_MAPPING_POISONED'
   | 'ERR_FEATURE_UNAVAILABLE'
-  | 'ERR_INVALID_STATE';
+  | 'ERR_INVALID_STATE'
+  | 'ERR_CHANNEL_CLOSED'
+  | 'ERR_CHANNEL_CORRUPT';
 
 type Coded<E extends Error> = E & { code: string };
 

@@ -17,6 +17,17 @@ enum Locked {
   TIMED_OUT,
 }
 
+/** `Owner` of native/core/mutex.h, in its order. */
+export enum Owner {
+  NOBODY,
+  THIS_THREAD,
+  ALIVE,
+  DEAD,
+}
+
+/** For the modules of this package: who holds a lock, without taking it. */
+export let ownerOf: (mutex: Mutex) => Owner;
+
 /** Milliseconds after which a waiter asks whether the owner lives. */
 const OWNER_CHECK = 50;
 
@@ -81,6 +92,10 @@ export class Mutex {
   static readonly BYTES: number = native.constants['MEMMAP_MUTEX_BYTES']!;
   readonly #handle: MutexHandle;
   readonly #key: string;
+
+  static {
+    ownerOf = (mutex) => native.mutexOwner(mutex.#handle);
+  }
 
   /**
    * @param memory shared and writable. Of a file that is cut away under it the lock is lost: prefer

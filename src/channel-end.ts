@@ -1,0 +1,68 @@
+// What both ends of a channel have in common.
+import { EventEmitter } from 'node:events';
+import { closed } from './channel-layout.js';
+import type { Segment } from './channel-segment.js';
+import { closedError } from './errors.js';
+import type { Held } from './mutex.js';
+import type { Pending } from './waiting.js';
+
+/** A process that ends in order closes its ends; one that dies is found dead. */
+const open = new Set<End>();
+process.on('exit', (code) => {
+  if (code !== 0) return;
+  for (const end of open) end.close();
+});
+
+export abstract class End extends EventEmitter implements Disposable {
+  protected readonly segment: Segment;
+  readonly #held: Held;
+  #open = true;
+  /** While it sleeps. */
+  protected wait: Pending | undefined;
+
+  constructor(segment: Segment, held: Held) {
+    super();
+    this.segment = segment;
+    this.#held = held;
+    open.add(this);
+  }
+
+  get closed(): boolean {
+    return !this.#open;
+  }
+
+  protected check(): void {
+    if (!this.#open) throw closed();
+    if (this.segment.words.length === 0) throw closedError();
+  }
+
+  /** Idempotent. */
+  close(): void {
+    if (!this.#open) return;
+    this.#open = false;
+    open.delete(this);
+    const mapped = this.segment.words.length > 0;
+    // Unmapped: the place was given up with the mapping.
+    if (mapped) this.leaves();
+    try {
+      this.#held.unlock();
+    } catch (error) {
+      if (mapped) throw error;
+    } finally {
+      if (mapped) this.left();
+      this.settle();
+      this.wait?.wake();
+    }
+  }
+
+  /** Says so in the memory, while it holds the place. */
+  protected abstract leaves(): void;
+  /** Wakes the other side. */
+  protected abstract left(): void;
+  /** Settles what is pending. */
+  protected abstract settle(): void;
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}

@@ -1,0 +1,313 @@
+// The receiving end of a channel.
+import type { Buffer } from 'node:buffer';
+import { Callers } from './callers.js';
+import { End } from './channel-end.js';
+import { Lane } from './channel-lane.js';
+import { LOOK_UP } from './channel-layout.js';
+import type { Segment } from './channel-segment.js';
+import { invalidType, stateError } from './errors.js';
+import type { Held } from './mutex.js';
+import { native } from './native.js';
+import * as validate from './validate.js';
+import { Outcome, Pending } from './waiting.js';
+
+/**
+ * Receives from all lanes in turn. `for await` ends when every sender has closed or died, and leaves the
+ * receiver open. An event `'senderDied'`, with the number of the lane, is emitted for each sender that ended
+ * without closing, when all that it had sent has been received.
+ */
+export interface Receiver extends AsyncIterable<Buffer>, Disposable {
+  /** `undefined`: there is no message. Throws as `receive()` rejects. */
+  tryReceive(): Buffer | undefined;
+  /**
+   * Waits for a message. `undefined`: every sender has closed or died, or this receiver was closed. While it
+   * waits it keeps the process alive, unless `unref()` was called.
+   *
+   * @throws (rejects) Error `ERR_CHANNEL_CLOSED`; `ERR_CHANNEL_CORRUPT`: a lane was spoilt, and what was in
+   *   it is dropped; the others go on. `ERR_MAPPING_CLOSED`; the signal's reason.
+   */
+  receive(options?: { signal?: AbortSignal }): Promise<Buffer | undefined>;
+  /** Blocks until there is one. `undefined` also when `timeout` milliseconds are over. */
+  receiveSync(timeout?: number): Buffer | undefined;
+  /**
+   * Calls back for up to `limit` messages that are there (default: all that are when it begins), without
+   * copying: the bytes are valid inside the call. One for which the call throws counts as received.
+   *
+   * @returns how many
+   */
+  drain(each: (message: Buffer, sender: number) => void, limit?: number): number;
+  ref(): this;
+  unref(): this;
+  /** Messages that are not received stay for the next receiver; senders get `EPIPE` meanwhile. Idempotent. */
+  close(): void;
+  readonly closed: boolean;
+  on(event: 'senderDied', listener: (sender: number) => void): this;
+  once(event: 'senderDied', listener: (sender: number) => void): this;
+  off(event: 'senderDied', listener: (sender: number) => void): this;
+}
+
+/** What a lane may take at its turn: messages, and a page of bytes counts as one more. */
+const QUOTA = 64;
+/** After so many messages, or milliseconds, a consumer that never has to wait lets others run. */
+const MESSAGES_A_TURN = 128;
+const TURN = 2;
+
+export class LaneReceiver extends End implements Receiver {
+  readonly #lanes: readonly Lane[];
+  /** Those that have had a sender. */
+  readonly #used: Lane[] = [];
+  #turn = 0;
+  #quota = QUOTA;
+  #lane!: Lane;
+  readonly #callers = new Callers<undefined, Buffer | undefined>(() => this.wait?.wake());
+  #listening = false;
+  #draining = false;
+  #ref = true;
+  #looked = 0;
+  #inTurn = 0;
+  #turnBegan = 0;
+
+  constructor(segment: Segment, held: Held) {
+    super(segment, held);
+    segment.receiverOpens();
+    this.#lanes = Array.from({ length: segment.lanes }, (_, index) => new Lane(segment, index));
+  }
+
+  protected override check(): void {
+    super.check();
+    if (this.#draining) {
+      throw stateError('ERR_INVALID_STATE', 'The receiver is inside the callback of drain()');
+    }
+  }
+
+  // --- messages, as they are there ------------------------------------------------------------------
+
+  #findUsed(): void {
+    for (const lane of this.#lanes) {
+      if (this.#used.includes(lane) || lane.senders === 0) continue;
+      lane.begins();
+      this.#used.push(lane);
+    }
+  }
+
+  /** Where in `#lane` the next message begins; -1: there is none. */
+  #next(): number {
+    const used = this.#used;
+    for (let i = 0; i <= used.length; i++) {
+      const lane = used[this.#turn];
+      if (lane !== undefined && this.#quota > 0) {
+        const at = lane.peek();
+        if (at >= 0) {
+          this.#quota -= 1 + (lane.length >> 12);
+          this.#lane = lane;
+          return at;
+        }
+      }
+      this.#quota = QUOTA;
+      this.#turn++;
+      if (this.#turn < used.length) continue;
+      this.#turn = 0;
+      if (used.length < this.#lanes.length) this.#findUsed();
+    }
+    return -1;
+  }
+
+  #bytesThere(): number {
+    this.#findUsed();
+    return this.#used.reduce((sum, lane) => sum + lane.bytesThere(), 0);
+  }
+
+  #take(): Buffer | undefined {
+    const at = this.#next();
+    if (at < 0) return undefined;
+    const message = this.#lane.copyOut(at);
+    this.#lane.consume();
+    return message;
+  }
+
+  tryReceive(): Buffer | undefined {
+    this.check();
+    const message = this.#take();
+    if (message === undefined && performance.now() - this.#looked > LOOK_UP) this.#look();
+    return message;
+  }
+
+  drain(each: (message: Buffer, sender: number) => void, limit?: number): number {
+    this.check();
+    if (typeof each !== 'function') throw invalidType('each', 'a function', each);
+    const all = limit === undefined || limit === Number.POSITIVE_INFINITY;
+    let left = all ? Number.POSITIVE_INFINITY : validate.integer('limit', limit);
+    let bytes = all ? this.#bytesThere() : Number.POSITIVE_INFINITY;
+    let count = 0;
+    this.#draining = true;
+    try {
+      for (; left > 0 && bytes > 0 && !this.closed; left--, count++) {
+        const at = this.#next();
+        if (at < 0) break;
+        const lane = this.#lane;
+        try {
+          each(lane.ring.subarray(at, at + lane.length), lane.index);
+        } finally {
+          bytes -= lane.size;
+          if (lane.ring.length > 0) lane.consume();
+        }
+      }
+    } finally {
+      this.#draining = false;
+    }
+    if (count === 0 && performance.now() - this.#looked > LOOK_UP) this.#look();
+    return count;
+  }
+
+  // --- the senders ----------------------------------------------------------------------------------
+
+  /** Tells of senders that have died. */
+  #look(): void {
+    this.#looked = performance.now();
+    this.#findUsed();
+    for (const lane of this.#used) {
+      for (let deaths = lane.takeDeaths(); deaths > 0; deaths--)
+        this.emit('senderDied', lane.index);
+    }
+  }
+
+  /** Whether there were senders, and are none. @param ask the kernel, whether they live */
+  #isOver(ask: boolean): boolean {
+    let senders = 0;
+    for (const lane of this.#lanes) {
+      if (lane.isInUse(ask)) return false;
+      senders |= lane.senders;
+    }
+    return senders !== 0;
+  }
+
+  // --- waiting --------------------------------------------------------------------------------------
+
+  /** The next message if it is there and this turn of the event loop not over. */
+  #takeInTurn(): Buffer | undefined {
+    if (this.#callers.length > 0 || this.#turnIsOver()) return undefined;
+    return this.#take();
+  }
+
+  #turnIsOver(): boolean {
+    if ((++this.#inTurn & 7) !== 0) return false;
+    return this.#inTurn >= MESSAGES_A_TURN || performance.now() - this.#turnBegan > TURN;
+  }
+
+  async receive(options?: { signal?: AbortSignal }): Promise<Buffer | undefined> {
+    const signal = validate.signal('options.signal', validate.options(options).signal);
+    this.check();
+    signal?.throwIfAborted();
+    return this.#takeInTurn() ?? (await this.#wait(signal));
+  }
+
+  #wait(signal?: AbortSignal): Promise<Buffer | undefined> {
+    const message = this.#callers.wait(undefined, signal);
+    void this.#listen();
+    return message;
+  }
+
+  /** Gives messages to those that wait. False: there was none. */
+  #serve(): boolean {
+    let any = false;
+    while (this.#callers.length > 0) {
+      const message = this.#take();
+      if (message === undefined) break;
+      any = true;
+      this.#callers.next(message);
+    }
+    return any;
+  }
+
+  async #listen(): Promise<void> {
+    if (this.#listening) return;
+    this.#listening = true;
+    const { bell } = this.segment;
+    let late = false;
+    try {
+      if (this.#turnIsOver()) await new Promise((resolve) => setImmediate(resolve));
+      while (this.#callers.length > 0 && !this.closed) {
+        this.check();
+        this.#inTurn = 0;
+        this.#turnBegan = performance.now();
+        if (this.#serve()) continue;
+        bell.set(1);
+        // A message, or an end, may have come before the bell was set.
+        if (this.#serve()) continue;
+        if (this.#isOver(late)) {
+          this.#look();
+          this.#callers.resolveAll(undefined);
+          break;
+        }
+        const id = native.startWait(bell.words, bell.index, 1, LOOK_UP);
+        if (id === 0) continue;
+        this.wait = new Pending(id, undefined, this.#ref);
+        late = (await this.wait.outcome) === Outcome.TIMED_OUT;
+        if (late && !this.closed && bell.words.length > 0) this.#look();
+      }
+    } catch (error) {
+      this.#callers.rejectAll(error);
+    } finally {
+      this.#listening = false;
+      this.wait = undefined;
+      if (bell.words.length > 0) bell.set(0);
+    }
+  }
+
+  receiveSync(timeout?: number): Buffer | undefined {
+    const span = validate.milliseconds('timeout', timeout);
+    const { bell } = this.segment;
+    const end = performance.now() + span;
+    for (let late = false; ; ) {
+      this.check();
+      let message = this.#take();
+      if (message !== undefined) return message;
+      bell.set(1);
+      message = this.#take();
+      const rest = end - performance.now();
+      if (message !== undefined || this.#isOver(late) || rest <= 0) {
+        bell.set(0);
+        if (message === undefined) this.#look();
+        return message;
+      }
+      late = native.wait(bell.words, bell.index, 1, Math.min(rest, LOOK_UP)) === Outcome.TIMED_OUT;
+      if (late) this.#look();
+    }
+  }
+
+  [Symbol.asyncIterator](): AsyncIterator<Buffer> {
+    const next = async (): Promise<IteratorResult<Buffer>> => {
+      if (this.closed) return { done: true, value: undefined };
+      this.check();
+      const value = this.#takeInTurn() ?? (await this.#wait());
+      return value === undefined ? { done: true, value } : { done: false, value };
+    };
+    return { next, return: async () => ({ done: true, value: undefined }) };
+  }
+
+  ref(): this {
+    this.#ref = true;
+    this.wait?.ref(true);
+    return this;
+  }
+
+  unref(): this {
+    this.#ref = false;
+    this.wait?.ref(false);
+    return this;
+  }
+
+  // --- the end --------------------------------------------------------------------------------------
+
+  protected leaves(): void {
+    this.segment.receiverCloses();
+  }
+
+  protected left(): void {
+    for (const lane of this.#lanes) lane.room.ring();
+  }
+
+  protected settle(): void {
+    this.#callers.resolveAll(undefined);
+  }
+}

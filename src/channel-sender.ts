@@ -1,0 +1,150 @@
+// The sending end of a channel.
+import { Callers } from './callers.js';
+import { End } from './channel-end.js';
+import { checkMessage, type Lane } from './channel-lane.js';
+import { closed, failed, LOOK_UP } from './channel-layout.js';
+import type { Segment } from './channel-segment.js';
+import { type Held, Owner, ownerOf } from './mutex.js';
+import { native } from './native.js';
+import * as validate from './validate.js';
+import { Outcome, Pending } from './waiting.js';
+
+/**
+ * Sends on a lane of its own, in order. An event `'receiverDied'` is emitted when a sender that waits for room
+ * finds that the receiver has ended without closing; the sender goes on waiting for the next one.
+ */
+export interface Sender extends Disposable {
+  /** False: no room (or messages of `send()` wait for it already). Throws as `send()` rejects. */
+  trySend(message: Uint8Array): boolean;
+  /**
+   * Waits for room. The bytes are copied when there is some, so leave them alone until then. While it waits
+   * it keeps the process alive.
+   *
+   * @throws (rejects) TypeError `ERR_INVALID_ARG_TYPE`, RangeError `ERR_OUT_OF_RANGE` (longer than
+   *   `maxMessage`); Error `EPIPE`: the receiver has closed; `ERR_CHANNEL_CLOSED`: this sender has;
+   *   `ERR_CHANNEL_CORRUPT`, `ERR_MAPPING_CLOSED`; the signal's reason, and then it was not sent.
+   */
+  send(message: Uint8Array, options?: { signal?: AbortSignal }): Promise<void>;
+  /** Blocks until there is room. False: `timeout` milliseconds were over before. */
+  sendSync(message: Uint8Array, timeout?: number): boolean;
+  /** What was sent stays for the receiver; `send()`s that wait are rejected. Idempotent. */
+  close(): void;
+  readonly closed: boolean;
+  on(event: 'receiverDied', listener: () => void): this;
+  once(event: 'receiverDied', listener: () => void): this;
+  off(event: 'receiverDied', listener: () => void): this;
+}
+
+export class LaneSender extends End implements Sender {
+  readonly #lane: Lane;
+  /** In the order of the calls; the first is the next to be sent. */
+  readonly #queue = new Callers<Uint8Array, void>(() => this.wait?.wake());
+  #pumping = false;
+  /** Which receiver it was that died, so that each is told of once. */
+  #mourned = 0;
+
+  /** @param held the lane's place */
+  constructor(segment: Segment, lane: Lane, held: Held) {
+    super(segment, held);
+    this.#lane = lane;
+  }
+
+  protected override check(message?: unknown): void {
+    super.check();
+    checkMessage(message, this.segment.maxMessage);
+  }
+
+  #put(message: Uint8Array): boolean {
+    if (this.segment.receiverHasClosed()) throw failed('EPIPE', 'send');
+    if (!this.#lane.put(message)) return false;
+    this.segment.bell.ring();
+    return true;
+  }
+
+  trySend(message: Uint8Array): boolean {
+    this.check(message);
+    return this.#queue.length === 0 && this.#put(message);
+  }
+
+  async send(message: Uint8Array, options?: { signal?: AbortSignal }): Promise<void> {
+    const signal = validate.signal('options.signal', validate.options(options).signal);
+    this.check(message);
+    signal?.throwIfAborted();
+    if (this.#queue.length === 0 && this.#put(message)) return;
+    const sent = this.#queue.wait(message, signal);
+    void this.#pump();
+    await sent;
+  }
+
+  /** Sends what waits. False: there is no room for all. */
+  #flush(): boolean {
+    for (let first = this.#queue.first; first !== undefined; first = this.#queue.first) {
+      if (!this.#put(first)) return false;
+      this.#queue.next();
+    }
+    return true;
+  }
+
+  async #pump(): Promise<void> {
+    if (this.#pumping) return;
+    this.#pumping = true;
+    const { room } = this.#lane;
+    try {
+      while (!this.closed && !this.#flush()) {
+        room.set(1);
+        // Room may have come before the bell was set.
+        if (this.#flush()) break;
+        const id = native.startWait(room.words, room.index, 1, LOOK_UP);
+        if (id === 0) continue;
+        this.wait = new Pending(id);
+        if ((await this.wait.outcome) === Outcome.TIMED_OUT) this.#lookAtReceiver();
+      }
+    } catch (error) {
+      this.#queue.rejectAll(error);
+    } finally {
+      this.#pumping = false;
+      this.wait = undefined;
+      if (room.words.length > 0) room.set(0);
+    }
+  }
+
+  #lookAtReceiver(): void {
+    if (this.closed || this.segment.words.length === 0) return;
+    const which = this.segment.receivers();
+    if (which === this.#mourned || this.segment.receiverHasClosed()) return;
+    const owner = ownerOf(this.segment.receiverLock());
+    if (owner !== Owner.DEAD && owner !== Owner.NOBODY) return;
+    this.#mourned = which;
+    this.emit('receiverDied');
+  }
+
+  sendSync(message: Uint8Array, timeout?: number): boolean {
+    const span = validate.milliseconds('timeout', timeout);
+    this.check(message);
+    const { room } = this.#lane;
+    const sent = (): boolean => this.#flush() && this.#put(message);
+    const end = performance.now() + span;
+    while (!sent()) {
+      const rest = end - performance.now();
+      if (rest <= 0) return false;
+      room.set(1);
+      if (sent()) break;
+      const outcome = native.wait(room.words, room.index, 1, Math.min(rest, LOOK_UP));
+      if (outcome === Outcome.TIMED_OUT) this.#lookAtReceiver();
+      this.check(message);
+    }
+    return true;
+  }
+
+  protected leaves(): void {
+    this.#lane.closes();
+  }
+
+  protected left(): void {
+    this.segment.bell.ring();
+  }
+
+  protected settle(): void {
+    this.#queue.rejectAll(closed());
+  }
+}
