@@ -1,7 +1,7 @@
 // The receiving end of a channel.
 import type { Buffer } from 'node:buffer';
 import { Callers } from './callers.js';
-import { End } from './channel-end.js';
+import { End, LINGER, lingering, nextTurn } from './channel-end.js';
 import { Lane } from './channel-lane.js';
 import { LOOK_UP } from './channel-layout.js';
 import type { Segment } from './channel-segment.js';
@@ -48,6 +48,8 @@ export interface Receiver extends AsyncIterable<Buffer>, Disposable {
 
 /** What a lane may take at its turn: messages, and a page of bytes counts as one more. */
 const QUOTA = 64;
+/** So many of them since it looked in vain are worth looking again before it sleeps. */
+const BURST = 8;
 /** After so many messages, or milliseconds, a consumer that never has to wait lets others run. */
 const MESSAGES_A_TURN = 128;
 const TURN = 2;
@@ -66,6 +68,8 @@ export class LaneReceiver extends End implements Receiver {
   #looked = 0;
   #inTurn = 0;
   #turnBegan = 0;
+  /** Since it has looked in vain. */
+  #received = 0;
 
   constructor(segment: Segment, held: Held) {
     super(segment, held);
@@ -100,6 +104,7 @@ export class LaneReceiver extends End implements Receiver {
         if (at >= 0) {
           this.#quota -= 1 + (lane.length >> 12);
           this.#lane = lane;
+          this.#received += 1 + (lane.length >> 12);
           return at;
         }
       }
@@ -224,13 +229,20 @@ export class LaneReceiver extends End implements Receiver {
     this.#listening = true;
     const { bell } = this.segment;
     let late = false;
+    let since = 0;
     try {
-      if (this.#turnIsOver()) await new Promise((resolve) => setImmediate(resolve));
+      if (this.#turnIsOver()) await nextTurn();
       while (this.#callers.length > 0 && !this.closed) {
         this.check();
         this.#inTurn = 0;
         this.#turnBegan = performance.now();
         if (this.#serve()) continue;
+        if (this.#received >= BURST) since = this.#turnBegan;
+        this.#received = 0;
+        if (this.#turnBegan - since < LINGER) {
+          await lingering();
+          continue;
+        }
         bell.set(1);
         // A message, or an end, may have come before the bell was set.
         if (this.#serve()) continue;
@@ -257,11 +269,17 @@ export class LaneReceiver extends End implements Receiver {
   receiveSync(timeout?: number): Buffer | undefined {
     const span = validate.milliseconds('timeout', timeout);
     const { bell } = this.segment;
-    const end = performance.now() + span;
+    let since = performance.now();
+    const end = since + span;
     for (let late = false; ; ) {
       this.check();
       let message = this.#take();
       if (message !== undefined) return message;
+      const now = performance.now();
+      if (now - since < LINGER && now < end) {
+        native.yieldThread();
+        continue;
+      }
       bell.set(1);
       message = this.#take();
       const rest = end - performance.now();
@@ -272,6 +290,7 @@ export class LaneReceiver extends End implements Receiver {
       }
       late = native.wait(bell.words, bell.index, 1, Math.min(rest, LOOK_UP)) === Outcome.TIMED_OUT;
       if (late) this.#look();
+      else since = performance.now();
     }
   }
 

@@ -1,6 +1,6 @@
 // The sending end of a channel.
 import { Callers } from './callers.js';
-import { End } from './channel-end.js';
+import { End, LINGER, lingering } from './channel-end.js';
 import { checkMessage, type Lane } from './channel-lane.js';
 import { closed, failed, LOOK_UP } from './channel-layout.js';
 import type { Segment } from './channel-segment.js';
@@ -89,8 +89,13 @@ export class LaneSender extends End implements Sender {
     if (this.#pumping) return;
     this.#pumping = true;
     const { room } = this.#lane;
+    let since = performance.now();
     try {
       while (!this.closed && !this.#flush()) {
+        if (performance.now() - since < LINGER) {
+          await lingering();
+          continue;
+        }
         room.set(1);
         // Room may have come before the bell was set.
         if (this.#flush()) break;
@@ -98,6 +103,7 @@ export class LaneSender extends End implements Sender {
         if (id === 0) continue;
         this.wait = new Pending(id);
         if ((await this.wait.outcome) === Outcome.TIMED_OUT) this.#lookAtReceiver();
+        else since = performance.now();
       }
     } catch (error) {
       this.#queue.rejectAll(error);
@@ -123,14 +129,21 @@ export class LaneSender extends End implements Sender {
     this.check(message);
     const { room } = this.#lane;
     const sent = (): boolean => this.#flush() && this.#put(message);
-    const end = performance.now() + span;
+    let since = performance.now();
+    const end = since + span;
     while (!sent()) {
-      const rest = end - performance.now();
+      const now = performance.now();
+      const rest = end - now;
       if (rest <= 0) return false;
+      if (now - since < LINGER) {
+        native.yieldThread();
+        continue;
+      }
       room.set(1);
       if (sent()) break;
       const outcome = native.wait(room.words, room.index, 1, Math.min(rest, LOOK_UP));
       if (outcome === Outcome.TIMED_OUT) this.#lookAtReceiver();
+      else since = performance.now();
       this.check(message);
     }
     return true;
