@@ -1,7 +1,7 @@
 // Mutex: a lock in shared memory. Its layout, and how the death of an owner is noticed, stand in
 // native/include/memmap_sync.h; here are its waits, and the tasks of one thread.
 import { constants } from 'node:os';
-import { invalidType, systemError } from './errors.js';
+import { invalidType, systemError, withFaults } from './errors.js';
 import { Line } from './line.js';
 import { handleOf, Mapping } from './mapping.js';
 import { type MutexHandle, native } from './native.js';
@@ -61,8 +61,15 @@ class HeldLock implements Held {
   }
 
   unlock(): void {
-    this.#unlock?.();
+    const unlock = this.#unlock;
     this.#unlock = undefined;
+    try {
+      unlock?.();
+    } catch (error) {
+      // Held still: the mapping may come back to it.
+      if ((error as { code?: unknown }).code === 'ERR_OUT_OF_RANGE') this.#unlock = unlock;
+      throw error;
+    }
   }
 
   [Symbol.dispose](): void {
@@ -90,6 +97,7 @@ class HeldLock implements Held {
 export class Mutex {
   /** Bytes that a lock takes. */
   static readonly BYTES: number = native.constants['MEMMAP_MUTEX_BYTES']!;
+  readonly #memory: Mapping;
   readonly #handle: MutexHandle;
   readonly #key: string;
 
@@ -109,6 +117,7 @@ export class Mutex {
   constructor(memory: Mapping, byteOffset: number) {
     if (!(memory instanceof Mapping)) throw invalidType('memory', 'a Mapping', memory);
     validate.integer('byteOffset', byteOffset);
+    this.#memory = memory;
     this.#handle = native.openMutex(handleOf(memory), byteOffset);
     this.#key = native.mutexKey(this.#handle);
   }
@@ -117,7 +126,8 @@ export class Mutex {
    * Locks without blocking the thread. Tasks of one thread queue in the order in which they asked.
    *
    * @param options `timeout`: milliseconds >= 0, default: for ever. `signal`: gives up with its reason.
-   * @throws (rejects) Error `ETIMEDOUT`, `ERR_MAPPING_CLOSED`, `ERR_MAPPING_FAULT`; the signal's reason.
+   * @throws (rejects) Error `ETIMEDOUT`, `ERR_MAPPING_CLOSED`, `ERR_MAPPING_FAULT` with `faults`; the
+   *   signal's reason.
    */
   async lock(options?: { timeout?: number; signal?: AbortSignal }): Promise<Held> {
     const given = validate.options(options);
@@ -143,7 +153,7 @@ export class Mutex {
 
   async #acquire(line: Line, until: number, signal: AbortSignal | undefined): Promise<Held> {
     for (let slept = false; ; slept = true) {
-      const held = this.#held(native.mutexTry(this.#handle, slept));
+      const held = this.#held(this.#try(slept));
       if (held !== undefined) return held;
       const rest = until - performance.now();
       if (rest <= 0 || signal?.aborted) {
@@ -151,18 +161,25 @@ export class Mutex {
         if (slept) native.mutexPassOn(this.#handle);
         throw signal?.aborted ? signal.reason : failed('ETIMEDOUT');
       }
-      const id = native.mutexStartWait(this.#handle, Math.min(rest, OWNER_CHECK));
+      const id = withFaults(this.#memory, () =>
+        native.mutexStartWait(this.#handle, Math.min(rest, OWNER_CHECK)),
+      );
       if (id === 0) continue;
       const wait = new Pending(id, signal);
       line.poke = wait.wake;
+      // However it ended: the lock may be elsewhere by now, in memory that was mapped anew.
       await wait.outcome;
     }
+  }
+
+  #try(slept: boolean): Locked {
+    return withFaults(this.#memory, () => native.mutexTry(this.#handle, slept));
   }
 
   #held(locked: Locked): Held | undefined {
     if (locked !== Locked.YES && locked !== Locked.OWNER_DIED) return undefined;
     return new HeldLock(locked === Locked.OWNER_DIED, () => {
-      native.mutexUnlock(this.#handle);
+      withFaults(this.#memory, () => native.mutexUnlock(this.#handle));
       lines.get(this.#key)?.poke?.();
     });
   }
@@ -176,7 +193,9 @@ export class Mutex {
    */
   lockSync(timeout?: number): Held {
     const span = validate.milliseconds('timeout', timeout);
-    const locked = inSlices(span, Locked.TIMED_OUT, (ms) => native.mutexLock(this.#handle, ms));
+    const locked = withFaults(this.#memory, () =>
+      inSlices(span, Locked.TIMED_OUT, (ms) => native.mutexLock(this.#handle, ms)),
+    );
     const held = this.#held(locked);
     if (held === undefined) throw failed(locked === Locked.MINE ? 'EDEADLK' : 'ETIMEDOUT');
     return held;
@@ -184,6 +203,6 @@ export class Mutex {
 
   /** Locks if nobody holds it; `undefined` otherwise. Throws as `lockSync()`, but neither of the first two. */
   tryLock(): Held | undefined {
-    return this.#held(native.mutexTry(this.#handle, false));
+    return this.#held(this.#try(false));
   }
 }

@@ -55,7 +55,8 @@ export interface Native {
   offsetOf(handle: Handle): number;
   lengthOf(handle: Handle): number;
   isClosed(handle: Handle): boolean;
-  faultsOf(handle: Handle): Fault[];
+  /** Of a mapping, or of the memory under a view. */
+  faultsOf(target: Handle | object): Fault[];
   unmap(handle: Handle): void;
   /** Without ranges: all of it, and all windows that slides left behind. */
   prepareFlush(handle: Handle, ranges?: number[]): FlushJob;

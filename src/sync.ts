@@ -1,6 +1,6 @@
 // 'memmap/sync': waiting, waking and locking in shared memory, across processes.
 import { types } from 'node:util';
-import { closedError, invalidType } from './errors.js';
+import { closedError, type Fault, invalidType, nativeError, withFaults } from './errors.js';
 import { native } from './native.js';
 import * as validate from './validate.js';
 import { inSlices, Outcome, Pending, toNative } from './waiting.js';
@@ -10,11 +10,27 @@ export { type Held, Mutex } from './mutex.js';
 /** Elements of 32 bits over a shared mapping: of its `buffer`, a `view()`, or its `sharedBuffer`. */
 export type Cell = Int32Array | Uint32Array;
 
-const RESULTS = { [Outcome.OK]: 'ok', [Outcome.NOT_EQUAL]: 'not-equal' } as const;
 type WaitResult = 'ok' | 'not-equal' | 'timed-out';
+const RESULTS: { readonly [outcome: number]: WaitResult } = {
+  [Outcome.OK]: 'ok',
+  [Outcome.NOT_EQUAL]: 'not-equal',
+  [Outcome.TIMED_OUT]: 'timed-out',
+};
+/** `Reason` of native/core/result.h. */
+const REASONS: { readonly [outcome: number]: number } = { [Outcome.CLOSED]: 2, [Outcome.FAULT]: 4 };
 
-const resultOf = (outcome: Outcome): WaitResult =>
-  RESULTS[outcome as keyof typeof RESULTS] ?? 'timed-out';
+function resultOf(outcome: Outcome): WaitResult {
+  const result = RESULTS[outcome];
+  if (result === undefined) throw nativeError(REASONS[outcome]!, 0, '', '');
+  return result;
+}
+
+/** What `withFaults()` asks, of the memory under a cell. */
+const under = (cell: Cell): { readonly faults: readonly Fault[] } => ({
+  get faults() {
+    return native.faultsOf(cell);
+  },
+});
 
 /** Node 20 has no `ArrayBuffer.prototype.detached`. */
 function isDetached(buffer: ArrayBufferLike): boolean {
@@ -51,7 +67,7 @@ function checkValue(cell: Cell, value: unknown): void {
  *   or over private memory (`'copy'`, or anonymous and not shared), which nobody else can change.
  * @throws RangeError `ERR_OUT_OF_RANGE`: the index; a cell whose address is no multiple of 4.
  * @throws Error `ERR_MAPPING_CLOSED`: unmapped, also meanwhile; `ERR_MAPPING_FAULT`: the cell's page was
- *   lost (see `Mapping.faults`), so that nobody's notify would reach it.
+ *   lost, so that nobody's notify would reach it; with `faults`.
  * @example
  * const cell = new Int32Array(memory.buffer, 0, 1);
  * while (Atomics.load(cell, 0) === 0) wait(cell, 0, 0);
@@ -61,10 +77,12 @@ export function wait(cell: Cell, index: number, value: number, timeout?: number)
   checkValue(cell, value);
   const span = validate.milliseconds('timeout', timeout);
   let slept = false;
-  const outcome = inSlices(span, Outcome.TIMED_OUT, (milliseconds, again) => {
-    slept = again;
-    return native.wait(cell, index, value, milliseconds);
-  });
+  const outcome = withFaults(under(cell), () =>
+    inSlices(span, Outcome.TIMED_OUT, (milliseconds, again) => {
+      slept = again;
+      return native.wait(cell, index, value, milliseconds);
+    }),
+  );
   // Changed while it looked up between two sleeps: that was the wake.
   return slept && outcome === Outcome.NOT_EQUAL ? 'ok' : resultOf(outcome);
 }
@@ -94,8 +112,11 @@ export async function waitAsync(
   const timeout = validate.milliseconds('options.timeout', given.timeout);
   const signal = validate.signal('options.signal', given.signal);
   signal?.throwIfAborted();
-  const id = native.startWait(cell, index, value, toNative(timeout));
-  return id === 0 ? 'not-equal' : resultOf(await new Pending(id, signal).outcome);
+  const from = under(cell);
+  const id = withFaults(from, () => native.startWait(cell, index, value, toNative(timeout)));
+  if (id === 0) return 'not-equal';
+  const outcome = await new Pending(id, signal).outcome;
+  return withFaults(from, () => resultOf(outcome));
 }
 
 /**
@@ -113,5 +134,5 @@ export function notify(cell: Cell, index: number, count?: number): number {
   checkCell(cell, index);
   const all = count === undefined || count === Number.POSITIVE_INFINITY;
   const most = all ? 0x7fff_ffff : validate.integer('count', count, 0);
-  return native.notify(cell, index, Math.min(most, 0x7fff_ffff));
+  return withFaults(under(cell), () => native.notify(cell, index, Math.min(most, 0x7fff_ffff)));
 }

@@ -1,6 +1,5 @@
 // What wait(), waitAsync() and the Mutex have in common: how the add-on's waits come back as promises.
 import { isMainThread } from 'node:worker_threads';
-import { nativeError } from './errors.js';
 import { native } from './native.js';
 
 /** `Outcome` of native/core/futex.h, in its order. */
@@ -11,9 +10,6 @@ export enum Outcome {
   CLOSED,
   FAULT,
 }
-
-/** `Reason` of native/core/result.h. */
-const REASON: { readonly [outcome: number]: number } = { [Outcome.CLOSED]: 2, [Outcome.FAULT]: 4 };
 
 /**
  * Milliseconds. A worker that is blocked in the kernel cannot be ended, so there a wait comes back to
@@ -61,7 +57,7 @@ function ref(on: boolean): void {
 
 /** A wait that was begun and has not come back. */
 export class Pending {
-  /** `CLOSED` and `FAULT` are rejections; so is the signal's reason. */
+  /** Rejects with the signal's reason. */
   readonly outcome: Promise<Outcome>;
   /** Ends it as if it had been woken. */
   readonly wake: () => void;
@@ -90,9 +86,7 @@ export class Pending {
       wake = () => cancelled(() => resolve(Outcome.OK));
       settlers.set(id, (outcome) => {
         end();
-        const reason = REASON[outcome];
-        if (reason === undefined) resolve(outcome);
-        else reject(nativeError(reason, 0, '', ''));
+        resolve(outcome);
       });
       signal?.addEventListener('abort', abort);
     });

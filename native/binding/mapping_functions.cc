@@ -146,8 +146,14 @@ napi_value is_closed(napi_env env, napi_callback_info info) {
   return handle == nullptr ? nullptr : make_bool(env, handle->closed());
 }
 
+// (handle, or a view)
 napi_value faults_of(napi_env env, napi_callback_info info) {
   Arguments<1> arg(env, info);
+  const Span span = arg.ok ? span_of(env, arg[0]) : Span{};
+  if (span.region != nullptr) {
+    const auto mapping = span.region->mapping.lock();
+    return make_faults(env, mapping != nullptr ? mapping->faults() : span.region->faults());
+  }
   const auto handle = arg.ok ? handle_of(env, arg[0]) : nullptr;
   if (handle == nullptr) return nullptr;
   return make_faults(env, handle->mapping->faults());
@@ -158,9 +164,13 @@ napi_value unmap(napi_env env, napi_callback_info info) {
   const auto handle = arg.ok ? handle_of(env, arg[0]) : nullptr;
   if (handle == nullptr) return nullptr;
   handle->ended = true;
+  EnvState* state = EnvState::of(env);
   const auto region = handle->mapping->region();
   if (region != nullptr) detach_all(env, *region, handle->borrower);
-  if (handle->borrower != 0) return nullptr;
+  if (handle->borrower != 0) {
+    if (state != nullptr) state->participants.end_borrowed(handle->borrower);
+    return nullptr;
+  }
   const Failure failure = handle->mapping->close();
   return failure ? raise(env, failure) : nullptr;
 }

@@ -49,7 +49,7 @@ napi_value open_mutex(napi_env env, napi_callback_info info) {
     return raise(env, Failure::of(Reason::kOutOfRange,
                                   "a Mutex lies within the mapping, at a multiple of 4 bytes"));
   }
-  auto mutex = state->participants.open(mapping, offset);
+  auto mutex = state->participants.open(mapping, offset, handle_of(env, arg[0])->borrower);
   if (!mutex.ok()) return raise(env, mutex.failure());
   return wrap(env, kMutexTag, mutex.value());
 }

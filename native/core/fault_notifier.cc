@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "core/platform.h"
+#include "core/waiters.h"
 
 namespace memmap::notifier {
 namespace {
@@ -42,6 +43,7 @@ void* run(void*) {
       continue;
     }
     seen = now;
+    waiters::pages_lost();
     std::lock_guard<std::mutex> held(g_mutex);
     for (const Listener& listener : listeners())
       listener.callback(listener.data);

@@ -2,6 +2,7 @@
 #include <algorithm>
 
 #include "core/mapping.h"
+#include "core/waiters.h"
 
 namespace memmap {
 namespace {
@@ -45,7 +46,10 @@ Result<std::shared_ptr<Region>> Mapping::resize(uint64_t length) {
 
   if (!grows) {
     // The file is cut already: pages that cannot be taken out of the region fault, and the guard has them.
-    if (region_ != nullptr) region_->shrink(length == 0 ? 0 : length + delta_);
+    if (region_ != nullptr) {
+      if (region_->has_waits()) waiters::leave(*region_, region_->base() + delta_ + length);
+      region_->shrink(length == 0 ? 0 : length + delta_);
+    }
     length_ = length;
     return none;
   }
@@ -121,6 +125,7 @@ Result<uint64_t> Mapping::slide(uint64_t offset) {
     const bool patched = region_->patched();
     const Failure failure = region_->slide(offset - delta_);
     if (failure) return failure;
+    waiters::look_again(*region_);
     lost_ = lost_ || patched;
     leave_window({offset_, length_});
   }
@@ -144,6 +149,7 @@ Result<uint64_t> Mapping::refresh() {
     }
     const Failure failure = region_->heal();
     if (failure) return failure;
+    waiters::look_again(*region_);
   }
   lost_ = false;
   return length;

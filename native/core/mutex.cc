@@ -1,8 +1,11 @@
 #include "core/mutex.h"
 
+#include <sys/mman.h>
+
 #include <algorithm>
 #include <cerrno>
 
+#include "core/platform.h"
 #include "core/stats.h"
 
 namespace memmap {
@@ -34,7 +37,7 @@ Participant::~Participant() {
 }
 
 Result<std::shared_ptr<Mutex>> Participants::open(const std::shared_ptr<Mapping>& mapping,
-                                                  uint64_t offset) {
+                                                  uint64_t offset, uint64_t borrower) {
   const auto file = mapping->file();
   Key key = {0, reinterpret_cast<uintptr_t>(mapping.get())};
   if (file != nullptr) {
@@ -42,31 +45,43 @@ Result<std::shared_ptr<Mutex>> Participants::open(const std::shared_ptr<Mapping>
     if (!status.ok()) return status.failure();
     key = {status.value().st_dev, status.value().st_ino};
   }
-  std::weak_ptr<Participant>& known = participants_[key];
-  auto participant = known.lock();
+  const auto known = participants_.find(key);
+  auto participant = known == participants_.end() ? nullptr : known->second.lock();
   if (participant == nullptr) {
     auto joined = Participant::join(*mapping);
     if (!joined.ok()) return joined.failure();
     participant = joined.value();
-    known = participant;
+    participants_[key] = participant;
   }
   const uint64_t position = mapping->offset() + offset;
   const std::string name =
       std::to_string(key.first) + ":" + std::to_string(key.second) + ":" + std::to_string(position);
   auto mutex = std::make_shared<Mutex>(mapping, position, name, participant);
   if (!mapping->add_user(mutex)) return closed();
-  const auto gone = [](const auto& weak) { return weak.expired(); };
   // Doubling keeps the sweeps cheap.
-  if (mutexes_.size() == mutexes_.capacity()) {
-    mutexes_.erase(std::remove_if(mutexes_.begin(), mutexes_.end(), gone), mutexes_.end());
-  }
-  mutexes_.push_back(mutex);
+  if (mutexes_.size() == mutexes_.capacity()) sweep();
+  mutexes_.push_back({mutex, borrower});
   return mutex;
 }
 
+void Participants::sweep() {
+  const auto gone = [](const Opened& opened) { return opened.mutex.expired(); };
+  mutexes_.erase(std::remove_if(mutexes_.begin(), mutexes_.end(), gone), mutexes_.end());
+  for (auto at = participants_.begin(); at != participants_.end();) {
+    at = at->second.expired() ? participants_.erase(at) : std::next(at);
+  }
+}
+
+void Participants::end_borrowed(uint64_t borrower) {
+  for (const Opened& opened : mutexes_) {
+    const auto mutex = opened.borrower == borrower ? opened.mutex.lock() : nullptr;
+    if (mutex != nullptr) mutex->mapping_ends();
+  }
+}
+
 void Participants::end() {
-  for (const auto& weak : mutexes_) {
-    const auto mutex = weak.lock();
+  for (const Opened& opened : mutexes_) {
+    const auto mutex = opened.mutex.lock();
     if (mutex != nullptr) mutex->mapping_ends();
   }
   mutexes_.clear();
@@ -74,6 +89,24 @@ void Participants::end() {
 }
 
 Result<Word> Mutex::word() const { return mapping_->word_at(position_); }
+
+// Also where the mapping has been slid away from it: then in a region of its own.
+Result<Word> Mutex::word_wherever() const {
+  auto at = word();
+  const auto file = mapping_->file();
+  if (at.ok() || at.failure().reason != Reason::kOutOfRange || file == nullptr) return at;
+  RegionRequest request;
+  request.page = file->page();
+  request.length = request.page;
+  request.prot = PROT_READ | PROT_WRITE;
+  request.flags = MAP_SHARED;
+  request.fd = file->fd();
+  request.offset = round_down(position_, request.page);
+  request.file = file;
+  auto region = Region::map(request);
+  if (!region.ok()) return region.failure();
+  return Word{region.value(), region.value()->base() + (position_ - request.offset)};
+}
 
 Result<Locked> Mutex::locked(int error, const Word& word) {
   // A page that was replaced meanwhile is nobody's but ours: no lock.
@@ -174,14 +207,17 @@ void Mutex::mapping_ends() {
   std::lock_guard<std::mutex> held(mutex_);
   self.swap(self_);
   if (participant_ == nullptr) return;
-  auto at = word();
-  if (self != nullptr && at.ok()) {
-    RegionUse use(*at.value().region);
-    if (use && !futex::check(at.value())) {
-      memmap_mutex_release(writable(at.value()), participant_->id().id, MEMMAP_DIED);
-    }
-  }
+  if (self != nullptr) give_up();
   participant_.reset();
+}
+
+void Mutex::give_up() {
+  auto at = word_wherever();
+  if (!at.ok()) return;
+  RegionUse use(*at.value().region);
+  if (use && !futex::check(at.value())) {
+    memmap_mutex_release(writable(at.value()), participant_->id().id, MEMMAP_DIED);
+  }
 }
 
 }  // namespace memmap

@@ -38,13 +38,22 @@ class Participants {
  public:
   // The same number for the same memory. Anonymous memory has no file and is known by its mapping.
   using Key = std::pair<uint64_t, uint64_t>;
-  Result<std::shared_ptr<Mutex>> open(const std::shared_ptr<Mapping>& mapping, uint64_t offset);
+  // `borrower`: of the mapping's handle (binding/mapping_handle.h), if it ends before the mapping does.
+  Result<std::shared_ptr<Mutex>> open(const std::shared_ptr<Mapping>& mapping, uint64_t offset,
+                                      uint64_t borrower);
+  void end_borrowed(uint64_t borrower);
   // The environment ends: what is held is given to the next owner, who is told.
   void end();
 
  private:
+  void sweep();
+
   std::map<Key, std::weak_ptr<Participant>> participants_;
-  std::vector<std::weak_ptr<Mutex>> mutexes_;
+  struct Opened {
+    std::weak_ptr<Mutex> mutex;
+    uint64_t borrower;
+  };
+  std::vector<Opened> mutexes_;
 };
 
 enum class Owner : int { kNobody, kThisThread, kAlive, kDead };
@@ -79,6 +88,8 @@ class Mutex : public MappingUser, public std::enable_shared_from_this<Mutex> {
 
  private:
   Result<Word> word() const;
+  Result<Word> word_wherever() const;
+  void give_up();
   Result<Locked> locked(int error, const Word& word);
 
   const std::shared_ptr<Mapping> mapping_;

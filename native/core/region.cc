@@ -184,18 +184,32 @@ void Region::drop_hold() {
 }
 
 bool Region::begin_wait() {
-  if (!hold(1)) return false;
-  waits_.fetch_add(1);
+  Guard held(lock_);
+  if (state_ != State::kLive || retiring_) return false;
+  holds_++;
+  waits_++;
   return true;
 }
 
 void Region::end_wait() {
-  waits_.fetch_sub(1);
+  {
+    Guard held(lock_);
+    waits_--;
+  }
   drop_hold();
 }
 
+bool Region::has_waits() const {
+  Guard held(lock_);
+  return waits_ != 0;
+}
+
 Failure Region::retire() {
-  if (waits_.load() != 0) waiters::leave(*this);
+  {
+    Guard held(lock_);
+    retiring_ = true;
+  }
+  if (has_waits()) waiters::leave(*this);
   std::shared_ptr<File> file;  // closed after the lock is let go
   bool unused = false;
   {

@@ -91,6 +91,7 @@ class Region : public std::enable_shared_from_this<Region> {
   // retired. False: not live.
   bool begin_wait();
   void end_wait();
+  bool has_waits() const;
 
   // Retires the region, or releases it when nothing holds it. Idempotent.
   Failure retire();
@@ -154,7 +155,6 @@ class Region : public std::enable_shared_from_this<Region> {
   int32_t slot_ = -1;
   enum Warning : int { kNone, kDue, kGiven };
   std::atomic<int> warning_{kNone};
-  std::atomic<int> waits_{0};
   std::atomic<const void*> owner_{nullptr};
 
   mutable SpinLock lock_;  // guards what follows; the handler takes it too
@@ -165,6 +165,8 @@ class Region : public std::enable_shared_from_this<Region> {
   int advice_;
   bool locked_ = false;  // mlock(2) of the whole: done again wherever pages are mapped anew
   int holds_ = 0;
+  int waits_ = 0;          // how many of the holds are waits
+  bool retiring_ = false;  // no new waits
   int64_t recount_areas_at_ = 64;
   int64_t areas_;  // how many areas this region is counted for
   std::shared_ptr<File> file_;

@@ -82,6 +82,11 @@ void settle(Slot& slot, Outcome outcome) {
   g_state->pending.fetch_sub(1);
 }
 
+bool is_lost(const Slot& slot) {
+  const Region& region = *slot.word.region;
+  return region.patched(slot.word.address - region.base(), sizeof(uint32_t));
+}
+
 // What a look at the word itself says of a wait.
 bool settle_by_value(Slot& slot) {
   const Failure failure = futex::check(slot.word);
@@ -95,11 +100,12 @@ bool settle_by_value(Slot& slot) {
 
 // --- the threads ----------------------------------------------------------------------------------
 
-// Drops what is stale and what has run out of time.
+// Drops what is stale, what has run out of time, and what lies on a page that is nobody's but ours.
 void sweep(Waiter& waiter) {
   const int64_t now = memmap_now();
   for (Slot& slot : waiter.slots) {
     if (slot.id != 0 && slot.deadline <= now) settle(slot, Outcome::kTimedOut);
+    if (slot.id != 0 && is_lost(slot)) settle(slot, Outcome::kFault);
   }
   const auto stale = [](Slot& slot) {
     if (slot.id != 0) return false;
@@ -156,11 +162,10 @@ int sleep_on_all(const Sleep& sleep, int* error) {
   return woken < 0 ? -1 : static_cast<int>(woken) - 1;
 }
 
-int sleep_on_one(const Waiter& waiter, const Sleep& sleep, int* error) {
+int sleep_on_one(const Sleep& sleep, int* error) {
   const timespec until = memmap_timespec(std::min(sleep.until, memmap_now() + kSlice));
   const auto* word = reinterpret_cast<const uint32_t*>(sleep.words[1].address);
   *error = memmap_wait(word, static_cast<uint32_t>(sleep.words[1].value), &until);
-  (void)waiter;
   return *error == 0 ? 0 : -1;
 }
 
@@ -194,8 +199,7 @@ void* run(void* data) {
     waiter->asleep = true;
     held.unlock();
     int error = 0;
-    const int woken =
-        has_waitv() ? sleep_on_all(*sleep, &error) : sleep_on_one(*waiter, *sleep, &error);
+    const int woken = has_waitv() ? sleep_on_all(*sleep, &error) : sleep_on_one(*sleep, &error);
     held.lock();
     waiter->asleep = false;
     if (woken >= 0) {
@@ -327,15 +331,34 @@ int notify(const Word& word, int count) {
   return std::max(woken, asleep) + others;
 }
 
-void leave(const Region& region) {
+void leave(const Region& region, uintptr_t from) {
   std::unique_lock<std::mutex> held(g_state->mutex);
+  const auto leaves = [&](const Slot& slot) {
+    return slot.word.region.get() == &region && slot.word.address >= from;
+  };
   each_pending([&](Slot& slot) {
-    if (slot.word.region.get() == &region) settle(slot, Outcome::kClosed);
+    if (leaves(slot)) settle(slot, Outcome::kClosed);
   });
   g_state->dropped.wait(held, [&] {
     bool there = false;
-    each_slot([&](Waiter&, Slot& slot) { there = there || slot.word.region.get() == &region; });
+    each_slot([&](Waiter&, Slot& slot) { there = there || leaves(slot); });
     return !there;
+  });
+}
+
+void look_again(const Region& region) {
+  if (!region.has_waits()) return;
+  std::lock_guard<std::mutex> held(g_state->mutex);
+  each_slot([&](Waiter& waiter, Slot& slot) {
+    if (slot.word.region.get() == &region) kick(waiter);
+  });
+}
+
+void pages_lost() {
+  if (g_state->pending.load() == 0) return;
+  std::lock_guard<std::mutex> held(g_state->mutex);
+  each_pending([&](Slot& slot) {
+    if (is_lost(slot)) settle(slot, Outcome::kFault);
   });
 }
 

@@ -35,8 +35,14 @@ Result<uint64_t> start(Owner* owner, const Word& word, uint32_t value, int64_t d
 bool cancel(const Owner* owner, uint64_t id);
 // futex(2)'s FUTEX_WAKE, for waits that are still on their way into the kernel too. How many, or -1.
 int notify(const Word& word, int count);
-// Ends the waits in a region, before it is unmapped, and returns when no thread sleeps there any more.
-void leave(const Region& region);
+// Ends the waits in a region, from an address on, before it is unmapped there; returns when no thread
+// sleeps there any more.
+void leave(const Region& region, uintptr_t from = 0);
+// Other memory is mapped at the region's addresses than before: threads that sleep on words of it look at
+// them again, and sleep on what is there now.
+void look_again(const Region& region);
+// The guard has replaced pages, somewhere: waits on words of such pages end.
+void pages_lost();
 // The owner is going away. None of its waits will be settled any more.
 void forget(Owner* owner);
 void reset_after_fork();
