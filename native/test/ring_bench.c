@@ -3,7 +3,6 @@
  *
  *   ring_bench BYTES COUNT        prints messages per second
  */
-#define _GNU_SOURCE
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mman.h>
