@@ -1,5 +1,5 @@
 // Handing shared memory to other processes: share() in the parent, inherited() in the child.
-import { getEnvironmentData, setEnvironmentData } from 'node:worker_threads';
+import { getEnvironmentData, isMainThread, setEnvironmentData } from 'node:worker_threads';
 import { invalidType, stateError } from './errors.js';
 import { constructorKey, handleOf } from './mapping.js';
 import { native } from './native.js';
@@ -61,17 +61,22 @@ export function share<T extends object>(memory: Record<string, SharedMemory>, op
     throw invalidType('options.env', 'an object', given.env);
   }
   const env = { ...(given.env ?? process.env) };
-  const segments = parse(env[VARIABLE]) ?? {};
+  // Of what the environment says, what these options hand over: not what somebody else's did. By name,
+  // whatever the name: `__proto__` too.
+  const handed = Object.entries(parse(env[VARIABLE]) ?? {});
+  const segments = new Map(handed.filter(([, segment]) => isAt(stdio[segment.fd], segment)));
   for (const [name, value] of Object.entries(memory)) {
     if (!(value instanceof SharedMemory))
       throw invalidType(`memory.${name}`, 'a SharedMemory', value);
     // Of the mapping itself: an object that only inherits from SharedMemory is refused here.
     const fd = native.descriptorOf(handleOf(value));
     const { device, inode } = native.identify(fd);
-    // The child has it at its place in the array.
-    segments[name] = { fd: stdio.push(fd) - 1, device, inode };
+    // The child has it at its place in the array. That of what the name stood for before is free again.
+    const place = segments.get(name)?.fd ?? stdio.length;
+    stdio[place] = fd;
+    segments.set(name, { fd: place, device, inode });
   }
-  env[VARIABLE] = JSON.stringify(segments);
+  env[VARIABLE] = JSON.stringify(Object.fromEntries(segments));
   return { ...options, stdio, env } as unknown as T;
 }
 
@@ -99,15 +104,17 @@ function parse(text: string | undefined): Segments | undefined {
   }
 }
 
-/** Null unless the descriptor is the very segment that was shared. */
-function verified(segment: Segment): boolean {
+/** Whether the descriptor is the very segment that was shared. */
+function isAt(fd: unknown, segment: Segment): boolean {
   try {
-    const { device, inode } = native.identify(segment.fd);
+    const { device, inode } = native.identify(fd as number);
     return device === segment.device && inode === segment.inode;
   } catch {
     return false;
   }
 }
+
+const verified = (segment: Segment): boolean => isAt(segment.fd, segment);
 
 /**
  * Takes what the parent handed over out of the environment, once: a grandchild that was handed nothing
@@ -118,7 +125,8 @@ function claim(): Segments {
   if (known !== undefined) return known;
   const segments = parse(process.env[VARIABLE]);
   if (segments === undefined) return {};
-  delete process.env[VARIABLE];
+  // Other workers may share this environment, and ask later; what is left in it leads nowhere.
+  if (isMainThread) delete process.env[VARIABLE];
   for (const segment of Object.values(segments)) {
     if (verified(segment)) native.setCloseOnExec(segment.fd);
   }
