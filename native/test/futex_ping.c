@@ -1,11 +1,12 @@
 // Round trips between two processes over raw futex(2): what bench/wait-notify.mjs measures itself against.
 //
-//   futex_ping ROUNDS        prints nanoseconds for one round trip
+//   futex_ping ROUNDS [CPU CPU]       prints nanoseconds for one round trip; on these two processors
 //
 // The loops are those of the benchmark's other side: store, wake one, wait for the answer.
 
 #include <errno.h>
 #include <linux/futex.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -63,11 +64,18 @@ static double ping(uint32_t *cells, uint32_t first, uint32_t rounds) {
   return seconds() - begin;
 }
 
+static void stay_on(const char *cpu) {
+  cpu_set_t one;
+  CPU_ZERO(&one);
+  CPU_SET((size_t)strtoul(cpu, NULL, 10) % CPU_SETSIZE, &one);
+  if (sched_setaffinity(0, sizeof one, &one) != 0) fail("sched_setaffinity");
+}
+
 int main(int argc, char **argv) {
   char *end = NULL;
-  const unsigned long rounds = argc == 2 ? strtoul(argv[1], &end, 10) : 0;
+  const unsigned long rounds = argc == 2 || argc == 4 ? strtoul(argv[1], &end, 10) : 0;
   if (rounds == 0 || rounds > UINT32_MAX / 2 || *end != '\0') {
-    fputs("usage: futex_ping ROUNDS\n", stderr);
+    fputs("usage: futex_ping ROUNDS [CPU CPU]\n", stderr);
     return 2;
   }
   const uint32_t first = (uint32_t)(rounds / 10);
@@ -80,9 +88,11 @@ int main(int argc, char **argv) {
   if (child < 0) fail("fork");
   if (child == 0) {
     prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (argc == 4) stay_on(argv[3]);
     pong(cells, first + (uint32_t)rounds);
     _exit(0);
   }
+  if (argc == 4) stay_on(argv[2]);
   const double took = ping(cells, first, (uint32_t)rounds);
   int status = 0;
   if (waitpid(child, &status, 0) != child || status != 0) fail("waitpid");
