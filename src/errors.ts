@@ -103,15 +103,17 @@ export function stateError(code: StateCode, message: string, extra?: object): Co
 export const closedError = (): Error =>
   stateError('ERR_MAPPING_CLOSED', 'The mapping has been unmapped');
 
-/** Tells, with an `ERR_MAPPING_FAULT` that the call throws, which faults there were. */
+/** The error; an `ERR_MAPPING_FAULT` with the faults that there were. */
+export function withFaultsOf(error: unknown, faults: () => readonly Fault[]): unknown {
+  if ((error as { code?: unknown }).code !== 'ERR_MAPPING_FAULT') return error;
+  return Object.assign(error as object, { faults: faults() });
+}
+
 export function withFaults<T>(mapping: { faults: readonly Fault[] }, call: () => T): T {
   try {
     return call();
   } catch (error) {
-    if ((error as { code?: unknown }).code === 'ERR_MAPPING_FAULT') {
-      Object.assign(error as object, { faults: mapping.faults });
-    }
-    throw error;
+    throw withFaultsOf(error, () => mapping.faults);
   }
 }
 

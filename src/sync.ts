@@ -1,6 +1,6 @@
 // 'memmap/sync': waiting, waking and locking in shared memory, across processes.
 import { types } from 'node:util';
-import { closedError, type Fault, invalidType, nativeError, withFaults } from './errors.js';
+import { closedError, invalidType, nativeError, withFaultsOf } from './errors.js';
 import { native } from './native.js';
 import * as validate from './validate.js';
 import { inSlices, Outcome, Pending, toNative } from './waiting.js';
@@ -25,12 +25,14 @@ function resultOf(outcome: Outcome): WaitResult {
   return result;
 }
 
-/** What `withFaults()` asks, of the memory under a cell. */
-const under = (cell: Cell): { readonly faults: readonly Fault[] } => ({
-  get faults() {
-    return native.faultsOf(cell);
-  },
-});
+/** Calls the add-on. An `ERR_MAPPING_FAULT` says which faults there were in the memory under the cell. */
+function on<T>(cell: Cell, call: () => T): T {
+  try {
+    return call();
+  } catch (error) {
+    throw withFaultsOf(error, () => native.faultsOf(cell));
+  }
+}
 
 /** Node 20 has no `ArrayBuffer.prototype.detached`. */
 function isDetached(buffer: ArrayBufferLike): boolean {
@@ -42,7 +44,8 @@ function isDetached(buffer: ArrayBufferLike): boolean {
 }
 
 function checkCell(cell: unknown, index: unknown): asserts cell is Cell {
-  if (!types.isInt32Array(cell) && !types.isUint32Array(cell)) {
+  // The first of these is quick, the others know arrays of other contexts.
+  if (!(cell instanceof Int32Array) && !types.isInt32Array(cell) && !types.isUint32Array(cell)) {
     throw invalidType('cell', 'an Int32Array or a Uint32Array', cell);
   }
   if (cell.length === 0 && isDetached(cell.buffer)) throw closedError();
@@ -50,7 +53,8 @@ function checkCell(cell: unknown, index: unknown): asserts cell is Cell {
 }
 
 function checkValue(cell: Cell, value: unknown): void {
-  if (types.isInt32Array(cell)) validate.integer('value', value, -0x8000_0000, 0x7fff_ffff);
+  if (cell instanceof Int32Array || types.isInt32Array(cell))
+    validate.integer('value', value, -0x8000_0000, 0x7fff_ffff);
   else validate.integer('value', value, 0, 0xffff_ffff);
 }
 
@@ -77,7 +81,7 @@ export function wait(cell: Cell, index: number, value: number, timeout?: number)
   checkValue(cell, value);
   const span = validate.milliseconds('timeout', timeout);
   let slept = false;
-  const outcome = withFaults(under(cell), () =>
+  const outcome = on(cell, () =>
     inSlices(span, Outcome.TIMED_OUT, (milliseconds, again) => {
       slept = again;
       return native.wait(cell, index, value, milliseconds);
@@ -112,11 +116,10 @@ export async function waitAsync(
   const timeout = validate.milliseconds('options.timeout', given.timeout);
   const signal = validate.signal('options.signal', given.signal);
   signal?.throwIfAborted();
-  const from = under(cell);
-  const id = withFaults(from, () => native.startWait(cell, index, value, toNative(timeout)));
+  const id = on(cell, () => native.startWait(cell, index, value, toNative(timeout)));
   if (id === 0) return 'not-equal';
   const outcome = await new Pending(id, signal).outcome;
-  return withFaults(from, () => resultOf(outcome));
+  return on(cell, () => resultOf(outcome));
 }
 
 /**
@@ -134,5 +137,5 @@ export function notify(cell: Cell, index: number, count?: number): number {
   checkCell(cell, index);
   const all = count === undefined || count === Number.POSITIVE_INFINITY;
   const most = all ? 0x7fff_ffff : validate.integer('count', count, 0);
-  return withFaults(under(cell), () => native.notify(cell, index, Math.min(most, 0x7fff_ffff)));
+  return on(cell, () => native.notify(cell, index, Math.min(most, 0x7fff_ffff)));
 }

@@ -244,6 +244,13 @@ bool bytes_of(napi_env env, napi_value value, void** data, size_t* offset, size_
 
 }  // namespace
 
+// Buffers of this environment are found at once; what other threads made, in the guard's table. Addresses of
+// ours are in nobody else's buffer.
+std::shared_ptr<Region> region_of(const EnvState& state, const void* begin) {
+  const auto found = state.by_data.find(begin);
+  return found != state.by_data.end() ? found->second.front()->region : Region::find(begin);
+}
+
 Span span_of(napi_env env, napi_value value) {
   Span span;
   void* data = nullptr;
@@ -255,9 +262,7 @@ Span span_of(napi_env env, napi_value value) {
   }
   // Where its buffer begins: a view of no bytes may lie at the end, where the next region begins.
   data = static_cast<char*>(data) - offset;
-  // Buffers of this environment are found at once; what other threads made, in the guard's table. Addresses of ours are in nobody else's buffer.
-  const auto found = state->by_data.find(data);
-  span.region = found != state->by_data.end() ? found->second.front()->region : Region::find(data);
+  span.region = region_of(*state, data);
   if (span.region == nullptr) return span;
   span.offset = reinterpret_cast<uintptr_t>(data) - span.region->base() + offset;
   if (span.offset + span.length > span.region->reserved()) span.region = nullptr;

@@ -32,4 +32,7 @@ struct Span {
 };
 Span span_of(napi_env env, napi_value value);
 
+// The region of a buffer that begins here; null: not ours.
+std::shared_ptr<Region> region_of(const EnvState& state, const void* begin);
+
 }  // namespace memmap::binding

@@ -15,24 +15,30 @@ Word cell_of(napi_env env, napi_value array, napi_value index) {
   bool yes = false;
   napi_typedarray_type type = napi_int8_array;
   size_t count = 0;
+  size_t offset = 0;
   void* data = nullptr;
+  EnvState* state = EnvState::of(env);
+  if (state == nullptr) return {};
   if (array == nullptr || napi_is_typedarray(env, array, &yes) != napi_ok || !yes ||
-      napi_get_typedarray_info(env, array, &type, &count, &data, nullptr, nullptr) != napi_ok ||
+      napi_get_typedarray_info(env, array, &type, &count, &data, nullptr, &offset) != napi_ok ||
       (type != napi_int32_array && type != napi_uint32_array)) {
     raise_argument(env, "cell: not an Int32Array or Uint32Array");
     return {};
   }
-  Span span = span_of(env, array);
+  const uintptr_t begin = reinterpret_cast<uintptr_t>(data) - offset;
+  Word word;
+  if (data != nullptr) word.region = region_of(*state, reinterpret_cast<void*>(begin));
   uint64_t at = 0;
-  if (span.region == nullptr) {
+  if (word.region == nullptr) {
     raise_argument(env, "cell: not over a mapping of this package");
-  } else if (!span.region->shared()) {
+  } else if (!word.region->shared()) {
     raise_argument(env, "cell: private memory, which nobody else can change");
   } else if (count == 0 || !to_size(env, index, count - 1, &at)) {
     raise(env, Failure::of(Reason::kOutOfRange, "index lies outside the cell's array"));
   } else {
-    const uintptr_t address = span.region->base() + span.offset + at * sizeof(uint32_t);
-    if (address % sizeof(uint32_t) == 0) return {span.region, address};
+    word.address = reinterpret_cast<uintptr_t>(data) + at * sizeof(uint32_t);
+    const uintptr_t end = word.region->base() + word.region->reserved();
+    if (word.address % sizeof(uint32_t) == 0 && word.address + sizeof(uint32_t) <= end) return word;
     raise(env, Failure::of(Reason::kOutOfRange, "a cell must lie at a multiple of 4 bytes"));
   }
   return {};
