@@ -1,6 +1,14 @@
 // What the kernel says about the memory of a process: /proc/PID/maps, smaps and pagemap.
 
-import { closeSync, openSync, readdirSync, readFileSync, readlinkSync, readSync } from 'node:fs';
+import {
+  closeSync,
+  openSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  readSync,
+  statSync,
+} from 'node:fs';
 import { PAGE_SIZE } from 'memmap/posix';
 
 /** One area (VMA) of an address space: a line of /proc/PID/maps, proc_pid_maps(5). */
@@ -162,4 +170,44 @@ export function blockedOn(fd: number): boolean {
       return false; // that thread has ended meanwhile
     }
   });
+}
+
+/**
+ * Who on this machine has a file open or mapped, of all processes that we may look at: 'PID fd' and
+ * 'PID maps'. By device and inode: what lies under no name yet has another path for each who looks.
+ */
+export function holders({ dev, ino }: { dev: number; ino: number }): string[] {
+  const found: string[] = [];
+  const minor = (dev & 0xff) | ((dev >> 12) & 0xfff00);
+  const device = [(dev >> 8) & 0xfff, minor].map((n) => n.toString(16).padStart(2, '0')).join(':');
+  for (const pid of readdirSync('/proc').filter((name) => /^\d+$/.test(name))) {
+    try {
+      const areas = readFileSync(`/proc/${pid}/maps`, 'utf8');
+      if (areas.includes(` ${device} ${ino} `)) found.push(`${pid} maps`);
+      for (const fd of readdirSync(`/proc/${pid}/fd`)) {
+        const file = statSync(`/proc/${pid}/fd/${fd}`, { throwIfNoEntry: false });
+        if (file?.dev === dev && file.ino === ino) found.push(`${pid} fd`);
+      }
+    } catch {
+      // It has ended meanwhile, or is somebody else's.
+    }
+  }
+  return [...new Set(found)].sort();
+}
+
+/** How many locks of open file descriptions lie on a file, wherever they were taken (proc_locks(5)). */
+export function descriptionLocks(inode: number): number {
+  const lines = readFileSync('/proc/locks', 'utf8').split('\n');
+  return lines.filter((line) => line.includes(' OFDLCK ') && line.includes(`:${inode} `)).length;
+}
+
+/** Threads of a process that have this name. */
+export function threads(name: string, pid: number | 'self' = 'self'): number {
+  return readdirSync(`/proc/${pid}/task`).filter((task) => {
+    try {
+      return readFileSync(`/proc/${pid}/task/${task}/comm`, 'utf8').trim() === name;
+    } catch {
+      return false; // that thread has ended meanwhile
+    }
+  }).length;
 }
