@@ -56,7 +56,7 @@ interface Process {
 }
 const processes: Process[] = [];
 process.on('exit', () => {
-  for (const { child } of processes) child.kill('SIGKILL');
+  for (const one of processes) one?.child.kill('SIGKILL'); // the last to be killed has left a hole
 });
 
 function spawnMember(command: string, args: string[], stdio: StdioOptions): ChildProcess {
