@@ -212,9 +212,9 @@ export class Lane {
    * @param ask the kernel, whether the sender lives
    */
   isInUse(ask: boolean): boolean {
-    if (!this.isEmpty()) return true;
     const held = (Atomics.load(this.#words, this.#at) & OWNER) !== 0;
-    return held && !(ask && this.#isDead());
+    // The messages last: one that has gone sends no more.
+    return (held && !(ask && this.#isDead())) || !this.isEmpty();
   }
 
   #isDead(): boolean {
@@ -224,9 +224,14 @@ export class Lane {
 
   /** Senders that have died and whose messages are all received, and that nobody was told of. */
   takeDeaths(): number {
-    if (this.senders === 0 || !this.isEmpty()) return 0;
-    const gone = this.#isDead() ? 0 : 1;
-    const deaths = (this.senders - this.#load(CLOSES) - gone - this.#load(DEATHS)) | 0;
+    // In this order: of a sender that comes or goes meanwhile too little is counted, and the rest next time.
+    const opens = this.senders;
+    if (opens === 0) return 0;
+    const alive = !this.#isDead();
+    const closes = this.#load(CLOSES);
+    // The messages of those before the last one are received, or it would not have got their place.
+    const last = alive || !this.isEmpty() ? 1 : 0;
+    const deaths = (opens - closes - last - this.#load(DEATHS)) | 0;
     if (deaths <= 0) return 0;
     this.#add(DEATHS, deaths);
     // A number from the segment is no reason to report for ever.

@@ -66,8 +66,10 @@ export class LaneReceiver extends End implements Receiver {
   #draining = false;
   #ref = true;
   #looked = 0;
+  #calls = 0;
   #inTurn = 0;
   #turnBegan = 0;
+  #turnIsOver = false;
   /** Since it has looked in vain. */
   #received = 0;
 
@@ -131,14 +133,14 @@ export class LaneReceiver extends End implements Receiver {
   }
 
   tryReceive(): Buffer | undefined {
-    this.check();
+    this.#begin();
     const message = this.#take();
-    if (message === undefined && performance.now() - this.#looked > LOOK_UP) this.#look();
+    if (message === undefined && this.#isTimeToLook()) this.#look();
     return message;
   }
 
   drain(each: (message: Buffer, sender: number) => void, limit?: number): number {
-    this.check();
+    this.#begin();
     if (typeof each !== 'function') throw invalidType('each', 'a function', each);
     const all = limit === undefined || limit === Number.POSITIVE_INFINITY;
     let left = all ? Number.POSITIVE_INFINITY : validate.integer('limit', limit);
@@ -160,11 +162,23 @@ export class LaneReceiver extends End implements Receiver {
     } finally {
       this.#draining = false;
     }
-    if (count === 0 && performance.now() - this.#looked > LOOK_UP) this.#look();
+    if (count === 0 && this.#isTimeToLook()) this.#look();
     return count;
   }
 
   // --- the senders ----------------------------------------------------------------------------------
+
+  /** Checks, and looks at the senders now and then also while there are always messages. */
+  #begin(): void {
+    this.check();
+    if ((++this.#calls & 31) !== 0 || !this.#isTimeToLook()) return;
+    this.#look();
+    this.check();
+  }
+
+  #isTimeToLook(): boolean {
+    return performance.now() - this.#looked > LOOK_UP;
+  }
 
   /** Tells of senders that have died. */
   #look(): void {
@@ -176,27 +190,28 @@ export class LaneReceiver extends End implements Receiver {
     }
   }
 
+  /** How many there have been. */
+  #senders(): number {
+    return this.#lanes.reduce((sum, lane) => (sum + lane.senders) | 0, 0);
+  }
+
   /** Whether there were senders, and are none. @param ask the kernel, whether they live */
   #isOver(ask: boolean): boolean {
-    let senders = 0;
-    for (const lane of this.#lanes) {
-      if (lane.isInUse(ask)) return false;
-      senders |= lane.senders;
-    }
-    return senders !== 0;
+    const before = this.#senders();
+    if (before === 0 || this.#lanes.some((lane) => lane.isInUse(ask))) return false;
+    // One may have come to a lane that had been looked at, before the one in the next lane went.
+    return this.#senders() === before;
   }
 
   // --- waiting --------------------------------------------------------------------------------------
 
   /** The next message if it is there and this turn of the event loop not over. */
   #takeInTurn(): Buffer | undefined {
-    if (this.#callers.length > 0 || this.#turnIsOver()) return undefined;
-    return this.#take();
-  }
-
-  #turnIsOver(): boolean {
-    if ((++this.#inTurn & 7) !== 0) return false;
-    return this.#inTurn >= MESSAGES_A_TURN || performance.now() - this.#turnBegan > TURN;
+    if ((++this.#inTurn & 7) === 0) {
+      this.#turnIsOver =
+        this.#inTurn >= MESSAGES_A_TURN || performance.now() - this.#turnBegan > TURN;
+    }
+    return this.#callers.length > 0 || this.#turnIsOver ? undefined : this.#take();
   }
 
   async receive(options?: { signal?: AbortSignal }): Promise<Buffer | undefined> {
@@ -231,10 +246,15 @@ export class LaneReceiver extends End implements Receiver {
     let late = false;
     let since = 0;
     try {
-      if (this.#turnIsOver()) await nextTurn();
+      if (this.#turnIsOver) await nextTurn();
       while (this.#callers.length > 0 && !this.closed) {
         this.check();
+        if (this.#isTimeToLook()) {
+          this.#look();
+          continue;
+        }
         this.#inTurn = 0;
+        this.#turnIsOver = false;
         this.#turnBegan = performance.now();
         if (this.#serve()) continue;
         if (this.#received >= BURST) since = this.#turnBegan;
@@ -272,7 +292,7 @@ export class LaneReceiver extends End implements Receiver {
     let since = performance.now();
     const end = since + span;
     for (let late = false; ; ) {
-      this.check();
+      this.#begin();
       let message = this.#take();
       if (message !== undefined) return message;
       const now = performance.now();

@@ -117,9 +117,11 @@ export class LaneSender extends End implements Sender {
   #lookAtReceiver(): void {
     if (this.closed || this.segment.words.length === 0) return;
     const which = this.segment.receivers();
-    if (which === this.#mourned || this.segment.receiverHasClosed()) return;
+    if (which === this.#mourned) return;
     const owner = ownerOf(this.segment.receiverLock());
     if (owner !== Owner.DEAD && owner !== Owner.NOBODY) return;
+    // After that: it may have closed, and another one have come, while this looked.
+    if (this.segment.receiverHasClosed() || this.segment.receivers() !== which) return;
     this.#mourned = which;
     this.emit('receiverDied');
   }

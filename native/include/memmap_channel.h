@@ -153,6 +153,8 @@ typedef struct memmap_receiver {
   const memmap_participant* me;
   uint32_t next;   /* the lane to look at first: one after the other has its turn */
   uint32_t deaths; /* of senders, noticed by this receiver */
+  uint32_t calls;
+  int64_t looked; /* when it looked at the senders last */
 } memmap_receiver;
 
 /* EBUSY: there is one. */
@@ -166,6 +168,8 @@ static inline int memmap_receiver_open(memmap_receiver* receiver, const memmap_c
   receiver->me = me;
   receiver->next = 0;
   receiver->deaths = 0;
+  receiver->calls = 0;
+  receiver->looked = memmap_now();
   memmap_store(memmap_word(channel->base, MEMMAP_CHANNEL_AT_BELL), 0);
   memmap_store(opens, memmap_load(opens) + 1);
   return 0;
@@ -217,27 +221,54 @@ static inline int memmap_lane_receive(const memmap_receiver* receiver, uint32_t 
  * those that died are counted once what they had sent has been received. */
 static inline int memmap_lane_look(memmap_receiver* receiver, uint32_t lane, int ask) {
   const memmap_channel* channel = &receiver->channel;
+  /* In this order: of a sender that comes or goes meanwhile too little is counted, and the rest next time. */
+  const uint32_t opens = memmap_load(memmap_lane_word(channel, lane, MEMMAP_CHANNEL_LANE_OPENS));
   const uint32_t owner = memmap_load(memmap_lane_word(channel, lane, 0)) & MEMMAP_OWNER;
   const int alive = owner != 0 && (!ask || memmap_is_alive(receiver->me, owner));
-  const uint32_t opens = memmap_load(memmap_lane_word(channel, lane, MEMMAP_CHANNEL_LANE_OPENS));
   const uint32_t closes = memmap_load(memmap_lane_word(channel, lane, MEMMAP_CHANNEL_LANE_CLOSES));
   uint32_t* deaths = memmap_lane_word(channel, lane, MEMMAP_CHANNEL_LANE_DEATHS);
-  const int32_t died = (int32_t)(opens - closes - (alive ? 1u : 0u) - memmap_load(deaths));
   const int more = memmap_load(memmap_lane_word(channel, lane, MEMMAP_CHANNEL_LANE_TAIL)) !=
                    memmap_load(memmap_lane_word(channel, lane, MEMMAP_CHANNEL_LANE_HEAD));
-  if (ask && died > 0 && !more) {
+  /* The messages of those before the last one are received, or it would not have got their place. */
+  const uint32_t last = alive || more ? 1 : 0;
+  const int32_t died = (int32_t)(opens - closes - last - memmap_load(deaths));
+  if (ask && died > 0) {
     receiver->deaths += (uint32_t)died;
     memmap_store(deaths, memmap_load(deaths) + (uint32_t)died);
   }
   return alive || more;
 }
 
+/* How many senders there have been. */
+static inline uint32_t memmap_senders(const memmap_channel* channel) {
+  uint32_t sum = 0;
+  uint32_t i;
+  for (i = 0; i < channel->lanes; i++) {
+    sum += memmap_load(memmap_lane_word(channel, i, MEMMAP_CHANNEL_LANE_OPENS));
+  }
+  return sum;
+}
+
+/* Whether there is a sender, or a message. */
+static inline int memmap_look(memmap_receiver* receiver, int ask) {
+  uint32_t i;
+  int open = 0;
+  if (ask) receiver->looked = memmap_now();
+  for (i = 0; i < receiver->channel.lanes; i++)
+    open |= memmap_lane_look(receiver, i, ask);
+  return open;
+}
+
 static inline int memmap_poll(memmap_receiver* receiver, void* buffer, size_t room, size_t* length,
                               uint32_t* sender, int ask) {
   const memmap_channel* channel = &receiver->channel;
   uint32_t i;
-  uint32_t opens = 0;
-  int open = 0;
+  uint32_t before;
+  /* Now and then also while there are always messages. */
+  if ((++receiver->calls & 31) == 0 &&
+      memmap_now() - receiver->looked > MEMMAP_CHANNEL_LOOK_UP * INT64_C(1000000)) {
+    memmap_look(receiver, 1);
+  }
   for (i = 0; i < channel->lanes; i++) {
     const uint32_t lane = (receiver->next + i) % channel->lanes;
     const int error = memmap_lane_receive(receiver, lane, buffer, room, length);
@@ -246,11 +277,10 @@ static inline int memmap_poll(memmap_receiver* receiver, void* buffer, size_t ro
     if (error != EMSGSIZE) receiver->next = (lane + 1) % channel->lanes;
     return error;
   }
-  for (i = 0; i < channel->lanes; i++) {
-    open |= memmap_lane_look(receiver, i, ask);
-    opens |= memmap_load(memmap_lane_word(channel, i, MEMMAP_CHANNEL_LANE_OPENS));
-  }
-  if (open || opens == 0) return EAGAIN;
+  before = memmap_senders(channel);
+  if (before == 0 || memmap_look(receiver, ask)) return EAGAIN;
+  /* One may have come to a lane that had been looked at, before the one in the next lane went. */
+  if (memmap_senders(channel) != before) return EAGAIN;
   return ask ? EPIPE : memmap_poll(receiver, buffer, room, length, sender, 1);
 }
 
