@@ -162,10 +162,11 @@ export class Lane {
     if (used < 0 || used > capacity || ((used | this.#head) & (RECORD - 1)) !== 0)
       this.#drop('TAIL');
     let at = this.#head & this.#mask;
+    let skip = 0;
     let length = Atomics.load(this.#ringWords, at >> 2);
     if (length === SKIP && capacity - at < used) {
-      this.#head = (this.#head + capacity - at) | 0;
-      used -= capacity - at;
+      skip = capacity - at;
+      used -= skip;
       at = 0;
       length = Atomics.load(this.#ringWords, 0);
     }
@@ -174,7 +175,7 @@ export class Lane {
       this.#drop('LENGTH');
     }
     this.length = length;
-    this.size = size;
+    this.size = skip + size;
     return at + RECORD;
   }
 
