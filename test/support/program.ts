@@ -27,7 +27,9 @@ export interface Options {
   fds?: readonly number[];
 }
 
-const out = (path: string) => fileURLToPath(new URL(`../../out/${path}`, import.meta.url));
+// The programs of test/programs/ use this file as well, and then it lies in out/ itself.
+const OUT = new URL(import.meta.url.endsWith('.js') ? '../../' : '../../out/', import.meta.url);
+const out = (path: string) => fileURLToPath(new URL(path, OUT));
 
 /** A compiled program of examples/. */
 export const example = (name: string): string => out(`examples/${name}.js`);
