@@ -54,6 +54,11 @@ export class Callers<In, Out> {
     this.#waiting.shift()?.resolve(result);
   }
 
+  /** The first is refused in its turn. */
+  refuse(error: unknown): void {
+    this.#waiting.shift()?.reject(error);
+  }
+
   resolveAll(result: Out): void {
     for (const caller of this.#takeAll()) caller.resolve(result);
   }

@@ -26,9 +26,17 @@ export const lingering = (): Promise<void> => {
 
 /** A process that ends in order closes its ends; one that dies is found dead. */
 const open = new Set<End>();
+let exiting = false;
 process.on('exit', (code) => {
   if (code !== 0) return;
-  for (const end of open) end.close();
+  exiting = true;
+  for (const end of open) {
+    try {
+      end.close();
+    } catch {
+      // Somebody has overwritten its lock. The others are closed all the same.
+    }
+  }
 });
 
 export abstract class End extends EventEmitter implements Disposable {
@@ -49,9 +57,14 @@ export abstract class End extends EventEmitter implements Disposable {
     return !this.#open;
   }
 
+  /** Neither closed nor unmapped. */
+  protected get usable(): boolean {
+    return this.#open && this.segment.words.length > 0;
+  }
+
   protected check(): void {
     if (!this.#open) throw closed();
-    if (this.segment.words.length === 0) throw closedError();
+    if (!this.usable) throw closedError();
   }
 
   /** Idempotent. */
@@ -68,7 +81,8 @@ export abstract class End extends EventEmitter implements Disposable {
       if (mapped) throw error;
     } finally {
       if (mapped) this.left();
-      this.settle();
+      // Nothing is over for who waits when the process ends.
+      if (!exiting) this.settle();
       this.wait?.wake();
     }
   }

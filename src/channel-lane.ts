@@ -1,9 +1,10 @@
 // One sender's ring. See native/include/memmap_channel_layout.h for its records; this is the same algorithm as
 // in memmap_channel.h, here for V8: it runs millions of times a second, and a call into C would cost more.
 import { Buffer } from 'node:buffer';
+import { types } from 'node:util';
 import { Bell, corrupt, dataAt, layout, RECORD, word } from './channel-layout.js';
 import type { Segment } from './channel-segment.js';
-import { invalidType, outOfRange } from './errors.js';
+import { closedError, invalidType, outOfRange } from './errors.js';
 import type { Mapping } from './mapping.js';
 import { Mutex, Owner, ownerOf } from './mutex.js';
 import { native } from './native.js';
@@ -18,15 +19,22 @@ const TAIL = word('LANE_TAIL');
 
 const DEATHS = word('LANE_DEATHS');
 
+type Length = (this: Uint8Array) => number;
+/** As the engine knows it: a class of the caller's may say what it likes. */
+const lengthOf = Object.getOwnPropertyDescriptor(
+  Object.getPrototypeOf(Uint8Array.prototype),
+  'length',
+)?.get as Length;
+
 /** Below so many bytes a loop is faster than a call into the runtime. */
 const SMALL = 96;
 
-function copyIn(from: Uint8Array, to: Uint8Array, at: number): void {
-  if (from.length > SMALL) {
+function copyIn(from: Uint8Array, length: number, to: Uint8Array, at: number): void {
+  if (length > SMALL) {
     to.set(from, at);
     return;
   }
-  for (let i = 0; i < from.length; i++) to[at + i] = from[i]!;
+  for (let i = 0; i < length; i++) to[at + i] = from[i]!;
 }
 
 function copyOf(from: Uint8Array, at: number, length: number): Buffer {
@@ -55,7 +63,7 @@ export class Lane {
   /** What this end has written last, and what it has seen of the other's; they count bytes, modulo 2^32. */
   #head = 0;
   #tail = 0;
-  /** Of the message that `peek()` found: bytes, and bytes that it takes in the ring. */
+  /** Of the message that `peek()` found: bytes, and bytes that it takes in the ring, what is skipped included. */
   length = 0;
   size = 0;
 
@@ -114,18 +122,20 @@ export class Lane {
   /** Publishes a message. False: no room. */
   put(message: Uint8Array): boolean {
     const capacity = this.#mask + 1;
-    const length = message.length;
+    const length = lengthOf.call(message);
     const size = (length + 2 * RECORD - 1) & -RECORD;
     const place = this.#tail & this.#mask;
     const skip = size > capacity - place ? capacity - place : 0;
     const needed = size + skip;
     if (((this.#tail - this.#head) | 0) + needed > capacity) {
-      this.#head = this.#load(HEAD);
-      const used = (this.#tail - this.#head) | 0;
+      const head = this.#load(HEAD);
+      const used = (this.#tail - head) | 0;
       if (used < 0 || used > capacity) throw corrupt(`lane ${this.index} has a wrong HEAD`);
+      this.#head = head;
       if (used + needed > capacity) return false;
     }
     const words = this.#ringWords;
+    if (words.length === 0) throw closedError();
     let at = place;
     if (skip !== 0) {
       words[place >> 2] = SKIP;
@@ -133,10 +143,15 @@ export class Lane {
     }
     words[at >> 2] = length;
     words[(at >> 2) + 1] = 0;
-    copyIn(message, this.ring, at + RECORD);
+    copyIn(message, length, this.ring, at + RECORD);
     this.#tail = (this.#tail + needed) | 0;
     Atomics.store(this.#words, this.#at + TAIL, this.#tail);
     return true;
+  }
+
+  /** Says once more what this end has said, should somebody have overwritten it: both ends would wait. */
+  repeatTail(): void {
+    if (this.#load(TAIL) !== this.#tail) Atomics.store(this.#words, this.#at + TAIL, this.#tail);
   }
 
   // --- the receiver's end ---------------------------------------------------------------------------
@@ -161,6 +176,7 @@ export class Lane {
     let used = (this.#tail - this.#head) | 0;
     if (used < 0 || used > capacity || ((used | this.#head) & (RECORD - 1)) !== 0)
       this.#drop('TAIL');
+    if (this.#ringWords.length === 0) throw closedError();
     let at = this.#head & this.#mask;
     let skip = 0;
     let length = Atomics.load(this.#ringWords, at >> 2);
@@ -186,8 +202,17 @@ export class Lane {
     throw corrupt(`lane ${this.index} has a wrong ${what}; what was in it is dropped`);
   }
 
+  /** What `peek()` will find, or find wrong. */
   bytesThere(): number {
-    return (this.#load(TAIL) - this.#head) | 0;
+    const used = (this.#load(TAIL) - this.#head) | 0;
+    return used < 0 ? this.#mask + 1 : Math.min(used, this.#mask + 1);
+  }
+
+  /** As `repeatTail()`. */
+  repeatHead(): void {
+    if (this.#load(HEAD) === this.#head) return;
+    Atomics.store(this.#words, this.#at + HEAD, this.#head);
+    this.room.ring();
   }
 
   /** The message that `peek()` found has been received. */
@@ -215,7 +240,7 @@ export class Lane {
   isInUse(ask: boolean): boolean {
     const held = (Atomics.load(this.#words, this.#at) & OWNER) !== 0;
     // The messages last: one that has gone sends no more.
-    return (held && !(ask && this.#isDead())) || !this.isEmpty();
+    return (held && !(ask && this.#isDead())) || (this.senders !== 0 && !this.isEmpty());
   }
 
   #isDead(): boolean {
@@ -242,8 +267,9 @@ export class Lane {
 
 /** @throws TypeError ERR_INVALID_ARG_TYPE, RangeError ERR_OUT_OF_RANGE */
 export function checkMessage(message: unknown, max: number): asserts message is Uint8Array {
-  if (!(message instanceof Uint8Array)) throw invalidType('message', 'a Uint8Array', message);
-  if (message.length > max) {
-    throw outOfRange('message.length', `at most ${max}: the channel's maxMessage`, message.length);
+  if (!types.isUint8Array(message)) throw invalidType('message', 'a Uint8Array', message);
+  const length = lengthOf.call(message);
+  if (length > max) {
+    throw outOfRange('message.length', `at most ${max}: the channel's maxMessage`, length);
   }
 }

@@ -58,6 +58,7 @@ export class LaneReceiver extends End implements Receiver {
   readonly #lanes: readonly Lane[];
   /** Those that have had a sender. */
   readonly #used: Lane[] = [];
+  #unused: readonly Lane[];
   #turn = 0;
   #quota = QUOTA;
   #lane!: Lane;
@@ -77,6 +78,7 @@ export class LaneReceiver extends End implements Receiver {
     super(segment, held);
     segment.receiverOpens();
     this.#lanes = Array.from({ length: segment.lanes }, (_, index) => new Lane(segment, index));
+    this.#unused = this.#lanes;
   }
 
   protected override check(): void {
@@ -89,11 +91,12 @@ export class LaneReceiver extends End implements Receiver {
   // --- messages, as they are there ------------------------------------------------------------------
 
   #findUsed(): void {
-    for (const lane of this.#lanes) {
-      if (this.#used.includes(lane) || lane.senders === 0) continue;
-      lane.begins();
-      this.#used.push(lane);
-    }
+    if (this.#unused.length === 0) return;
+    const found = this.#unused.filter((lane) => lane.senders !== 0);
+    if (found.length === 0) return;
+    for (const lane of found) lane.begins();
+    this.#used.push(...found);
+    this.#unused = this.#unused.filter((lane) => !found.includes(lane));
   }
 
   /** Where in `#lane` the next message begins; -1: there is none. */
@@ -114,7 +117,7 @@ export class LaneReceiver extends End implements Receiver {
       this.#turn++;
       if (this.#turn < used.length) continue;
       this.#turn = 0;
-      if (used.length < this.#lanes.length) this.#findUsed();
+      this.#findUsed();
     }
     return -1;
   }
@@ -148,7 +151,7 @@ export class LaneReceiver extends End implements Receiver {
     let count = 0;
     this.#draining = true;
     try {
-      for (; left > 0 && bytes > 0 && !this.closed; left--, count++) {
+      for (; left > 0 && bytes > 0 && this.usable; left--, count++) {
         const at = this.#next();
         if (at < 0) break;
         const lane = this.#lane;
@@ -156,7 +159,7 @@ export class LaneReceiver extends End implements Receiver {
           each(lane.ring.subarray(at, at + lane.length), lane.index);
         } finally {
           bytes -= lane.size;
-          if (lane.ring.length > 0) lane.consume();
+          if (this.usable) lane.consume();
         }
       }
     } finally {
@@ -184,10 +187,13 @@ export class LaneReceiver extends End implements Receiver {
   #look(): void {
     this.#looked = performance.now();
     this.#findUsed();
+    const died: number[] = [];
     for (const lane of this.#used) {
-      for (let deaths = lane.takeDeaths(); deaths > 0; deaths--)
-        this.emit('senderDied', lane.index);
+      lane.repeatHead();
+      for (let deaths = lane.takeDeaths(); deaths > 0; deaths--) died.push(lane.index);
     }
+    // Last: a listener may do anything.
+    for (const index of died) this.emit('senderDied', index);
   }
 
   /** How many there have been. */
@@ -207,11 +213,26 @@ export class LaneReceiver extends End implements Receiver {
 
   /** The next message if it is there and this turn of the event loop not over. */
   #takeInTurn(): Buffer | undefined {
+    if (this.#callers.length > 0 || this.#isTurnOver()) return undefined;
+    return this.#take();
+  }
+
+  /** Whether it is, one message later. */
+  #isTurnOver(): boolean {
+    // The clock is not asked for each.
     if ((++this.#inTurn & 7) === 0) {
-      this.#turnIsOver =
-        this.#inTurn >= MESSAGES_A_TURN || performance.now() - this.#turnBegan > TURN;
+      const isLong = this.#inTurn >= MESSAGES_A_TURN;
+      this.#turnIsOver ||= isLong || performance.now() - this.#turnBegan > TURN;
     }
-    return this.#callers.length > 0 || this.#turnIsOver ? undefined : this.#take();
+    return this.#turnIsOver;
+  }
+
+  #beginTurn(): void {
+    this.#turnIsOver = false;
+    this.#inTurn = 0;
+    this.#turnBegan = performance.now();
+    // Who never has to wait is told of the dead here.
+    if (this.usable && this.#isTimeToLook()) this.#look();
   }
 
   async receive(options?: { signal?: AbortSignal }): Promise<Buffer | undefined> {
@@ -246,21 +267,20 @@ export class LaneReceiver extends End implements Receiver {
     let late = false;
     let since = 0;
     try {
-      if (this.#turnIsOver) await nextTurn();
       while (this.#callers.length > 0 && !this.closed) {
         this.check();
-        if (this.#isTimeToLook()) {
-          this.#look();
+        if (this.#isTurnOver()) {
+          await nextTurn();
+          this.#beginTurn();
           continue;
         }
-        this.#inTurn = 0;
-        this.#turnIsOver = false;
-        this.#turnBegan = performance.now();
         if (this.#serve()) continue;
-        if (this.#received >= BURST) since = this.#turnBegan;
+        const now = performance.now();
+        if (this.#received >= BURST) since = now;
         this.#received = 0;
-        if (this.#turnBegan - since < LINGER) {
+        if (now - since < LINGER) {
           await lingering();
+          this.#beginTurn();
           continue;
         }
         bell.set(1);
@@ -275,7 +295,8 @@ export class LaneReceiver extends End implements Receiver {
         if (id === 0) continue;
         this.wait = new Pending(id, undefined, this.#ref);
         late = (await this.wait.outcome) === Outcome.TIMED_OUT;
-        if (late && !this.closed && bell.words.length > 0) this.#look();
+        this.#beginTurn();
+        if (late && this.usable) this.#look();
       }
     } catch (error) {
       this.#callers.rejectAll(error);
@@ -339,6 +360,8 @@ export class LaneReceiver extends End implements Receiver {
   // --- the end --------------------------------------------------------------------------------------
 
   protected leaves(): void {
+    // The message of a drain() that is under way has been received: the next receiver begins after it.
+    if (this.#draining) this.#lane.consume();
     this.segment.receiverCloses();
   }
 

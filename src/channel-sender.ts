@@ -49,8 +49,8 @@ export class LaneSender extends End implements Sender {
     this.#lane = lane;
   }
 
-  protected override check(message?: unknown): void {
-    super.check();
+  #checkMessage(message: unknown): void {
+    this.check();
     checkMessage(message, this.segment.maxMessage);
   }
 
@@ -62,13 +62,13 @@ export class LaneSender extends End implements Sender {
   }
 
   trySend(message: Uint8Array): boolean {
-    this.check(message);
+    this.#checkMessage(message);
     return this.#queue.length === 0 && this.#put(message);
   }
 
   async send(message: Uint8Array, options?: { signal?: AbortSignal }): Promise<void> {
     const signal = validate.signal('options.signal', validate.options(options).signal);
-    this.check(message);
+    this.#checkMessage(message);
     signal?.throwIfAborted();
     if (this.#queue.length === 0 && this.#put(message)) return;
     const sent = this.#queue.wait(message, signal);
@@ -79,10 +79,22 @@ export class LaneSender extends End implements Sender {
   /** Sends what waits. False: there is no room for all. */
   #flush(): boolean {
     for (let first = this.#queue.first; first !== undefined; first = this.#queue.first) {
+      if (!this.#isGood(first)) continue;
       if (!this.#put(first)) return false;
       this.#queue.next();
     }
     return true;
+  }
+
+  /** Its buffer may have been resized while it waited. */
+  #isGood(first: Uint8Array): boolean {
+    try {
+      checkMessage(first, this.segment.maxMessage);
+      return true;
+    } catch (error) {
+      this.#queue.refuse(error);
+      return false;
+    }
   }
 
   async #pump(): Promise<void> {
@@ -91,7 +103,9 @@ export class LaneSender extends End implements Sender {
     const { room } = this.#lane;
     let since = performance.now();
     try {
-      while (!this.closed && !this.#flush()) {
+      while (!this.closed) {
+        this.check();
+        if (this.#flush()) break;
         if (performance.now() - since < LINGER) {
           await lingering();
           continue;
@@ -102,7 +116,7 @@ export class LaneSender extends End implements Sender {
         const id = native.startWait(room.words, room.index, 1, LOOK_UP);
         if (id === 0) continue;
         this.wait = new Pending(id);
-        if ((await this.wait.outcome) === Outcome.TIMED_OUT) this.#lookAtReceiver();
+        if ((await this.wait.outcome) === Outcome.TIMED_OUT) this.#look();
         else since = performance.now();
       }
     } catch (error) {
@@ -114,21 +128,23 @@ export class LaneSender extends End implements Sender {
     }
   }
 
-  #lookAtReceiver(): void {
-    if (this.closed || this.segment.words.length === 0) return;
-    const which = this.segment.receivers();
+  #look(): void {
+    if (!this.usable) return;
+    this.#lane.repeatTail();
+    const { segment } = this;
+    const which = segment.receivers();
     if (which === this.#mourned) return;
-    const owner = ownerOf(this.segment.receiverLock());
+    const owner = ownerOf(segment.receiverLock());
     if (owner !== Owner.DEAD && owner !== Owner.NOBODY) return;
-    // After that: it may have closed, and another one have come, while this looked.
-    if (this.segment.receiverHasClosed() || this.segment.receivers() !== which) return;
+    // It may have closed since, and another one have opened.
+    if (segment.receiverHasClosed() || segment.receivers() !== which) return;
     this.#mourned = which;
     this.emit('receiverDied');
   }
 
   sendSync(message: Uint8Array, timeout?: number): boolean {
     const span = validate.milliseconds('timeout', timeout);
-    this.check(message);
+    this.#checkMessage(message);
     const { room } = this.#lane;
     const sent = (): boolean => this.#flush() && this.#put(message);
     let since = performance.now();
@@ -144,9 +160,9 @@ export class LaneSender extends End implements Sender {
       room.set(1);
       if (sent()) break;
       const outcome = native.wait(room.words, room.index, 1, Math.min(rest, LOOK_UP));
-      if (outcome === Outcome.TIMED_OUT) this.#lookAtReceiver();
+      if (outcome === Outcome.TIMED_OUT) this.#look();
       else since = performance.now();
-      this.check(message);
+      this.#checkMessage(message);
     }
     return true;
   }

@@ -5,7 +5,7 @@ import { failed, MAX_CAPACITY, MAX_LANES, MIN_CAPACITY } from './channel-layout.
 import { LaneReceiver, type Receiver } from './channel-receiver.js';
 import { Segment } from './channel-segment.js';
 import { LaneSender, type Sender } from './channel-sender.js';
-import { invalidType, stateError } from './errors.js';
+import { closedError, invalidType, stateError } from './errors.js';
 import { Mapping } from './mapping.js';
 import type { SharedMemory } from './shared-memory.js';
 import * as validate from './validate.js';
@@ -82,6 +82,7 @@ export class Channel {
    * @throws Error `EBUSY`: there is none; `ERR_CHANNEL_CORRUPT`, `ERR_MAPPING_CLOSED`.
    */
   sender(): Sender {
+    if (this.#segment.words.length === 0) throw closedError();
     for (let index = 0; index < this.#segment.lanes; index++) {
       const lane = new Lane(this.#segment, index);
       if (!lane.isEmpty()) continue;

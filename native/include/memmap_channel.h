@@ -105,8 +105,10 @@ static inline int memmap_try_send(memmap_sender* sender, const void* data, size_
       ((uint32_t)length + 2 * MEMMAP_CHANNEL_RECORD - 1) & ~(uint32_t)(MEMMAP_CHANNEL_RECORD - 1);
   skip = size > capacity - at ? capacity - at : 0;
   if (sender->tail - sender->head + size + skip > capacity) {
-    sender->head = memmap_load(memmap_lane_word(channel, sender->lane, MEMMAP_CHANNEL_LANE_HEAD));
-    if (sender->tail - sender->head > capacity) return EPROTO;
+    const uint32_t head =
+        memmap_load(memmap_lane_word(channel, sender->lane, MEMMAP_CHANNEL_LANE_HEAD));
+    if (sender->tail - head > capacity) return EPROTO;
+    sender->head = head;
     if (sender->tail - sender->head + size + skip > capacity) return EAGAIN;
   }
   if (skip != 0) *memmap_word(ring, at) = MEMMAP_CHANNEL_SKIP;
