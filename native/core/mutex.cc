@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <type_traits>
 
 #include "core/platform.h"
 #include "core/stats.h"
@@ -128,7 +129,9 @@ Result<Locked> Mutex::locked(int error, const Word& word) {
   }
 }
 
-Result<Locked> Mutex::try_lock(bool slept) {
+// Calls `act` with the word, which stays where it is meanwhile and is found to be the file's.
+template <class F>
+std::invoke_result_t<F, const Word&> Mutex::on_word(F act) {
   std::lock_guard<std::mutex> held(mutex_);
   if (participant_ == nullptr) return closed();
   auto at = word();
@@ -136,9 +139,14 @@ Result<Locked> Mutex::try_lock(bool slept) {
   RegionUse use(*at.value().region);
   const Failure failure = use ? futex::check(at.value()) : closed();
   if (failure) return failure;
-  const int error =
-      memmap_mutex_attempt(&participant_->id(), writable(at.value()), slept ? MEMMAP_WAITERS : 0);
-  return locked(error, at.value());
+  return act(at.value());
+}
+
+Result<Locked> Mutex::try_lock(bool slept) {
+  return on_word([&](const Word& at) -> Result<Locked> {
+    const uint32_t waiters = slept ? MEMMAP_WAITERS : 0;
+    return locked(memmap_mutex_attempt(&participant_->id(), writable(at), waiters), at);
+  });
 }
 
 Result<Locked> Mutex::lock(int64_t deadline) {
@@ -159,29 +167,18 @@ Result<Locked> Mutex::lock(int64_t deadline) {
 }
 
 Result<std::pair<Word, uint32_t>> Mutex::announce() {
-  std::lock_guard<std::mutex> held(mutex_);
-  if (participant_ == nullptr) return closed();
-  auto at = word();
-  if (!at.ok()) return at.failure();
-  RegionUse use(*at.value().region);
-  const Failure failure = use ? futex::check(at.value()) : closed();
-  if (failure) return failure;
-  const uint32_t value = memmap_mutex_announce(writable(at.value()));
-  return std::make_pair(at.value(), value);
+  return on_word([](const Word& at) -> Result<std::pair<Word, uint32_t>> {
+    return std::make_pair(at, memmap_mutex_announce(writable(at)));
+  });
 }
 
 Result<Owner> Mutex::owner() {
-  std::lock_guard<std::mutex> held(mutex_);
-  if (participant_ == nullptr) return closed();
-  auto at = word();
-  if (!at.ok()) return at.failure();
-  RegionUse use(*at.value().region);
-  const Failure failure = use ? futex::check(at.value()) : closed();
-  if (failure) return failure;
-  const uint32_t owner = __atomic_load_n(at.value().pointer(), __ATOMIC_SEQ_CST) & MEMMAP_OWNER;
-  if (owner == 0) return Owner::kNobody;
-  if (owner == participant_->id().id) return Owner::kThisThread;
-  return memmap_is_alive(&participant_->id(), owner) ? Owner::kAlive : Owner::kDead;
+  return on_word([&](const Word& at) -> Result<Owner> {
+    const uint32_t owner = __atomic_load_n(at.pointer(), __ATOMIC_SEQ_CST) & MEMMAP_OWNER;
+    if (owner == 0) return Owner::kNobody;
+    if (owner == participant_->id().id) return Owner::kThisThread;
+    return memmap_is_alive(&participant_->id(), owner) ? Owner::kAlive : Owner::kDead;
+  });
 }
 
 void Mutex::pass_on() {
@@ -190,16 +187,11 @@ void Mutex::pass_on() {
 }
 
 Failure Mutex::unlock() {
-  std::lock_guard<std::mutex> held(mutex_);
-  if (participant_ == nullptr) return closed();
-  auto at = word();
-  if (!at.ok()) return at.failure();
-  RegionUse use(*at.value().region);
-  const Failure failure = use ? futex::check(at.value()) : closed();
-  if (failure) return failure;
-  self_.reset();
-  const int error = memmap_mutex_release(writable(at.value()), participant_->id().id, 0);
-  return error == 0 ? Failure{} : Failure::system(error, "futex");
+  return on_word([&](const Word& at) {
+    self_.reset();
+    const int error = memmap_mutex_release(writable(at), participant_->id().id, 0);
+    return error == 0 ? Failure{} : Failure::system(error, "futex");
+  });
 }
 
 void Mutex::mapping_ends() {

@@ -7,6 +7,7 @@
 #include <memory>
 #include <mutex>
 #include <string>
+#include <type_traits>
 #include <vector>
 
 #include "core/futex.h"
@@ -88,6 +89,8 @@ class Mutex : public MappingUser, public std::enable_shared_from_this<Mutex> {
 
  private:
   Result<Word> word() const;
+  template <class F>
+  std::invoke_result_t<F, const Word&> on_word(F act);
   Result<Word> word_wherever() const;
   void give_up();
   Result<Locked> locked(int error, const Word& word);
