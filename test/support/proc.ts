@@ -157,15 +157,15 @@ export function addonText<A extends Area>(areas: readonly A[]): A[] {
 }
 
 /**
- * Whether a thread of this process sleeps in a system call whose first argument is this descriptor
- * (proc_pid_syscall(5)): a read(2) or write(2) that waits.
+ * Whether a thread of a process sleeps in a system call whose first argument is this descriptor or address
+ * (proc_pid_syscall(5)): a read(2) or write(2) that waits, or a futex(2) on that word.
  */
-export function blockedOn(fd: number): boolean {
-  return readdirSync('/proc/self/task').some((task) => {
+export function blockedOn(first: number, pid: number | 'self' = 'self'): boolean {
+  return readdirSync(`/proc/${pid}/task`).some((task) => {
     try {
       // Number of the call and its arguments in hexadecimal; or 'running'.
-      const call = readFileSync(`/proc/self/task/${task}/syscall`, 'utf8').split(' ');
-      return Number.parseInt(call[1] ?? '', 16) === fd;
+      const call = readFileSync(`/proc/${pid}/task/${task}/syscall`, 'utf8').split(' ');
+      return Number.parseInt(call[1] ?? '', 16) === first;
     } catch {
       return false; // that thread has ended meanwhile
     }

@@ -1,0 +1,43 @@
+/* Runs a program in a world without one system call, as an older kernel or a container would have it:
+ *
+ *   without_syscall NUMBER ERRNO PROGRAM [ARGUMENT ...]
+ *
+ * The call of that number fails with that errno for the program and all that it starts (seccomp(2)). Ends
+ * as the program does; with 125 where the filter was refused, and 127 without a program.
+ */
+#include <errno.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+static int fail(const char *what) {
+  perror(what);
+  return 125;
+}
+
+int main(int argc, char **argv) {
+  if (argc < 4) {
+    fprintf(stderr, "usage: without_syscall NUMBER ERRNO PROGRAM [ARGUMENT ...]\n");
+    return 125;
+  }
+  const unsigned number = (unsigned)strtoul(argv[1], NULL, 10);
+  const unsigned error = (unsigned)strtoul(argv[2], NULL, 10);
+  /* The numbers of one machine only: what is started here is of the same. */
+  struct sock_filter code[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (error & SECCOMP_RET_DATA)),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+  };
+  const struct sock_fprog filter = {sizeof code / sizeof *code, code};
+  /* Without it only root may set a filter. */
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return fail("PR_SET_NO_NEW_PRIVS");
+  if (prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &filter) != 0) return fail("PR_SET_SECCOMP");
+  execvp(argv[3], argv + 3);
+  perror(argv[3]);
+  return 127;
+}
