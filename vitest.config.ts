@@ -16,6 +16,8 @@ const beyondCore = [
   'full-disk',
   'guard-signals',
   'kill-list',
+  'mutex-stress',
+  'sharing',
   'slide-garbage',
   'truncation',
   'types',
