@@ -1,5 +1,5 @@
-// What programs outside this repository are written against: the signatures of `memmap` and
-// `memmap/posix`, as modules of names of their own, so that the package's declarations can be held
+// What programs outside this repository are written against: the signatures of `memmap`, `memmap/posix` and
+// `memmap/channel`, as modules of names of their own, so that the package's declarations can be held
 // against them (contract.test-d.ts). Fixed: the package may offer more, and nothing here may change.
 //
 // Offsets and lengths are bytes unless said otherwise, and exact up to Number.MAX_SAFE_INTEGER.
@@ -190,4 +190,34 @@ declare module 'contract:memmap' {
     descriptors: number;
     faults: number;
   };
+}
+
+declare module 'contract:memmap/channel' {
+  import type { SharedMemory } from 'contract:memmap';
+
+  /** Messages in shared memory; up to `producers` senders and one receiver, each in any process or thread. Order is kept for each sender. */
+  export class Channel {
+    static create(options: { capacity: number; producers?: number }): Channel; // bytes for each producer
+    static open(memory: SharedMemory): Channel;
+    readonly memory: SharedMemory; // hand it over with share()
+    readonly maxMessage: number;
+    sender(): Sender; // takes a free place; one left by a dead sender is free again when its messages are read
+    receiver(): Receiver; // one at a time; a dead one is replaced
+  }
+  export interface Sender extends Disposable {
+    trySend(message: Uint8Array): boolean;
+    send(message: Uint8Array, options?: { signal?: AbortSignal }): Promise<void>; // waits for room
+    sendSync(message: Uint8Array, timeout?: number): boolean;
+    close(): void;
+  }
+  export interface Receiver extends AsyncIterable<Buffer>, Disposable {
+    tryReceive(): Buffer | undefined;
+    receive(options?: { signal?: AbortSignal }): Promise<Buffer | undefined>; // undefined: every sender has closed
+    receiveSync(timeout?: number): Buffer | undefined;
+    /** Calls back for up to `limit` messages that are there, without copying: the bytes are valid inside the call. Returns how many. */
+    drain(each: (message: Buffer, sender: number) => void, limit?: number): number;
+    ref(): this;
+    unref(): this;
+    close(): void;
+  }
 }

@@ -2,8 +2,10 @@
 // used wherever the contract's may. Checked by types.test.ts; never run.
 
 import type * as Contract from 'contract:memmap';
+import type * as ContractChannel from 'contract:memmap/channel';
 import type * as ContractPosix from 'contract:memmap/posix';
 import * as memmap from 'memmap';
+import * as channel from 'memmap/channel';
 import * as posix from 'memmap/posix';
 
 type Memmap = typeof memmap;
@@ -19,6 +21,10 @@ function none<T extends never>(): T | undefined {
 
 none<Missing<typeof Contract, Memmap>>();
 none<Missing<typeof ContractPosix, Posix>>();
+none<Missing<typeof ContractChannel, typeof channel>>();
+none<Missing<ContractChannel.Channel, channel.Channel>>();
+none<Missing<ContractChannel.Sender, channel.Sender>>();
+none<Missing<ContractChannel.Receiver, channel.Receiver>>();
 none<Missing<Contract.Mapping, memmap.Mapping>>();
 none<Missing<Contract.SharedMemory, memmap.SharedMemory>>();
 none<Missing<Contract.MapOptions, memmap.MapOptions>>();
@@ -38,6 +44,7 @@ type Functions = Omit<typeof Contract, 'Mapping' | 'SharedMemory' | 'share'>;
 export const functions: Functions = memmap;
 export const mappingStatics: Statics<typeof Contract.Mapping> = memmap.Mapping;
 export const sharedStatics: Statics<typeof Contract.SharedMemory> = memmap.SharedMemory;
+export const channelStatics: Statics<typeof ContractChannel.Channel> = channel.Channel;
 /** Its memory must be the package's own: an object that only looks like one is none. */
 export const share: <T extends object>(
   memory: Record<string, memmap.SharedMemory>,
@@ -54,6 +61,9 @@ export const enums: { [E in Enums]: Record<keyof (typeof ContractPosix)[E], numb
 export const mapping = (given: memmap.Mapping): Contract.Mapping => given;
 export const shared = (given: memmap.SharedMemory): Contract.SharedMemory => given;
 export const asMapping = (given: memmap.SharedMemory): memmap.Mapping => given;
+export const oneChannel = (given: channel.Channel): ContractChannel.Channel => given;
+export const sender = (given: channel.Sender): ContractChannel.Sender => given;
+export const receiver = (given: channel.Receiver): ContractChannel.Receiver => given;
 export const fault = (given: memmap.Fault): Contract.Fault => given;
 export const faultBack = (given: Contract.Fault): memmap.Fault => given;
 export const options = (given: memmap.MapOptions): Contract.MapOptions => given;
@@ -81,6 +91,13 @@ export const back: {
     typeof memmap.SharedMemory.createNamed
   >;
   open: Back<typeof Contract.SharedMemory.open, typeof memmap.SharedMemory.open>;
+  createChannel: Back<typeof ContractChannel.Channel.create, typeof channel.Channel.create>;
+  send: Back<ContractChannel.Sender['send'], channel.Sender['send']>;
+  trySend: Back<ContractChannel.Sender['trySend'], channel.Sender['trySend']>;
+  sendSync: Back<ContractChannel.Sender['sendSync'], channel.Sender['sendSync']>;
+  receive: Back<ContractChannel.Receiver['receive'], channel.Receiver['receive']>;
+  receiveSync: Back<ContractChannel.Receiver['receiveSync'], channel.Receiver['receiveSync']>;
+  drain: Back<ContractChannel.Receiver['drain'], channel.Receiver['drain']>;
 } = {
   map: true,
   anonymous: true,
@@ -89,4 +106,11 @@ export const back: {
   adopt: true,
   createNamed: true,
   open: true,
+  createChannel: true,
+  send: true,
+  trySend: true,
+  sendSync: true,
+  receive: true,
+  receiveSync: true,
+  drain: true,
 };

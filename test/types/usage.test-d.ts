@@ -31,11 +31,7 @@ import {
   PROT,
   PROT_READ,
 } from 'memmap/posix';
-
-/** Both the same type, not only assignable: `any` is the same as nothing else. */
-type Same<A, B> =
-  (<T>() => T extends A ? 1 : 2) extends <T>() => T extends B ? 1 : 2 ? true : false;
-function is<A, B>(_: Same<A, B> extends true ? A : never): void {}
+import { is } from './same.js';
 
 const mapping = map('file', { access: 'write', length: 4096 });
 is<typeof mapping, Mapping>(mapping);
