@@ -27,6 +27,8 @@ export const lingering = (): Promise<void> => {
 /** A process that ends in order closes its ends; one that dies is found dead. */
 const open = new Set<End>();
 let exiting = false;
+/** So many of them are looked through; twice as many as were left keeps that cheap. */
+let sweepAt = 64;
 process.on('exit', (code) => {
   if (code !== 0) return;
   exiting = true;
@@ -39,6 +41,15 @@ process.on('exit', (code) => {
   }
 });
 
+/** Those whose memory was unmapped have no place to give up. */
+function sweep(): void {
+  if (open.size < sweepAt) return;
+  for (const end of open) {
+    if (!end.isMapped) open.delete(end);
+  }
+  sweepAt = Math.max(64, 2 * open.size);
+}
+
 export abstract class End extends EventEmitter implements Disposable {
   protected readonly segment: Segment;
   readonly #held: Held;
@@ -50,6 +61,7 @@ export abstract class End extends EventEmitter implements Disposable {
     super();
     this.segment = segment;
     this.#held = held;
+    sweep();
     open.add(this);
   }
 
@@ -57,9 +69,14 @@ export abstract class End extends EventEmitter implements Disposable {
     return !this.#open;
   }
 
+  /** @internal */
+  get isMapped(): boolean {
+    return this.segment.words.length > 0;
+  }
+
   /** Neither closed nor unmapped. */
   protected get usable(): boolean {
-    return this.#open && this.segment.words.length > 0;
+    return this.#open && this.isMapped;
   }
 
   protected check(): void {
@@ -72,7 +89,7 @@ export abstract class End extends EventEmitter implements Disposable {
     if (!this.#open) return;
     this.#open = false;
     open.delete(this);
-    const mapped = this.segment.words.length > 0;
+    const mapped = this.isMapped;
     // Unmapped: the place was given up with the mapping.
     if (mapped) this.leaves();
     try {

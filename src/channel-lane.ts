@@ -78,6 +78,10 @@ export class Lane {
     this.#ringAt = dataAt(lanes) + index * capacity;
   }
 
+  get isAttached(): boolean {
+    return this.ring !== undefined;
+  }
+
   #attach(): void {
     const ring = this.#memory.view(Uint8Array, this.#ringAt, this.#mask + 1);
     this.ring = Buffer.from(ring.buffer, ring.byteOffset, ring.length);

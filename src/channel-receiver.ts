@@ -31,7 +31,8 @@ export interface Receiver extends AsyncIterable<Buffer>, Disposable {
   receiveSync(timeout?: number): Buffer | undefined;
   /**
    * Calls back for up to `limit` messages that are there (default: all that are when it begins), without
-   * copying: the bytes are valid inside the call. One for which the call throws counts as received.
+   * copying: the bytes are valid inside the call, until it closes the receiver. One for which the call throws
+   * counts as received.
    *
    * @returns how many
    */
@@ -96,7 +97,7 @@ export class LaneReceiver extends End implements Receiver {
     if (found.length === 0) return;
     for (const lane of found) lane.begins();
     this.#used.push(...found);
-    this.#unused = this.#unused.filter((lane) => !found.includes(lane));
+    this.#unused = this.#unused.filter((lane) => !lane.isAttached);
   }
 
   /** Where in `#lane` the next message begins; -1: there is none. */

@@ -1,7 +1,7 @@
 // How the ends of a channel end: closed from either side with things pending, aborted, unmapped.
 import { stat } from 'node:fs';
 import { setImmediate as turn } from 'node:timers/promises';
-import type { Receiver, Sender } from 'memmap/channel';
+import { Channel, type Receiver, type Sender } from 'memmap/channel';
 import { describe, expect, test } from 'vitest';
 import {
   AT,
@@ -14,6 +14,7 @@ import {
   Words,
   watch,
 } from './support/channel.js';
+import { collected } from './support/gc.js';
 import { until } from './support/until.js';
 
 const code = (is: string) => expect.objectContaining({ name: 'Error', code: is });
@@ -366,6 +367,18 @@ describe('unmap() of the memory', () => {
     }
     expect(() => made.sender()).toThrow(UNMAPPED);
     expect(() => made.receiver()).toThrow(UNMAPPED);
+  });
+
+  test('lets go of ends that nobody closes', async () => {
+    const refs: WeakRef<object>[] = [];
+    const make = () => {
+      const made = Channel.create({ capacity: 64 });
+      refs.push(new WeakRef(made.sender()), new WeakRef(made.receiver()));
+      made.memory.unmap();
+    };
+    for (let i = 0; i < 500; i++) make();
+    await turn();
+    await collected('most', () => refs.filter((ref) => ref.deref() !== undefined).length < 500);
   });
 
   test('in a listener that is told of a death', () => {
