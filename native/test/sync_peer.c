@@ -126,7 +126,7 @@ static void doze(const struct memory *memory, uint32_t first, uint32_t tally) {
 // --- the Mutex -------------------------------------------------------------------------------------
 
 // As in test/support/ledger.ts, which explains them.
-enum { LOCK = 0, COUNTER = 2, HOLDER, TURNS, REPORTS, BREACH, STOP, GO, LIVES = 16 };
+enum { LOCK = 0, COUNTER = 2, HOLDER, TURNS, REPORTS, BREACH, STOP, GO, STAY, LIVES = 16 };
 enum { BEGUN, DONE, REPORTED, KEPT };
 
 static int lock(const memmap_participant *me, uint32_t *word) {
@@ -169,6 +169,13 @@ static void repair(volatile uint32_t *c) {
   c[HOLDER] = 0;
 }
 
+static void stay(uint32_t *word, uint32_t where) {
+  if (load(word) != where) return;
+  store(word, -where);
+  for (;;)
+    pause();
+}
+
 static void add_under_lock(const struct memory *memory, uint32_t number_of_life, uint32_t times) {
   memmap_participant me;
   volatile uint32_t *c = memory->cells;
@@ -184,10 +191,14 @@ static void add_under_lock(const struct memory *memory, uint32_t number_of_life,
     c[HOLDER] = number_of_life;
     c[TURNS]++;
     life[BEGUN]++;
+    stay(memory->cells + STAY, 2 * number_of_life);
     c[COUNTER]++;
+    stay(memory->cells + STAY, 2 * number_of_life + 1);
     life[DONE]++;
     c[HOLDER] = 0;
     unlock(&me, memory->cells + LOCK);
+    // Others want turns too.
+    if (times == 0 && i % 1000 == 999) nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
   }
   memmap_leave(&me);
 }

@@ -8,7 +8,7 @@
 // every other: process ids mean nothing to the others.
 import { type ChildProcess, type StdioOptions, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { SharedMemory, share } from 'memmap';
@@ -103,31 +103,16 @@ function pidOf({ child }: Process): number {
   return Number(readFileSync(`/proc/${pid}/task/${pid}/children`, 'utf8').split(' ')[0]);
 }
 
-const stopped = (pid: number) =>
-  readdirSync(`/proc/${pid}/task`).every((task) =>
-    / T /.test(readFileSync(`/proc/${pid}/task/${task}/stat`, 'utf8').replace(/^.*\)/, '')),
-  );
-
-/** Stops the process at an instant at which it holds the lock. */
-async function catchHolding(victim: Process): Promise<void> {
-  const pid = pidOf(victim);
-  await until(
-    'a member caught with the lock',
-    async () => {
-      process.kill(pid, 'SIGSTOP');
-      await until('a stop', () => stopped(pid));
-      if (victim.lives.includes(Atomics.load(cells, CELL.HOLDER))) return true;
-      process.kill(pid, 'SIGCONT');
-      await pause(chance() * 4);
-      return false;
-    },
-    PATIENCE,
-  );
+/** Waits until this life is in the middle of an addition, and stays there with the lock. */
+async function catchHolding(life: number): Promise<void> {
+  const where = 2 * life + below(2);
+  Atomics.store(cells, CELL.STAY, where);
+  const caught = () => Atomics.load(cells, CELL.STAY) === -where;
+  await until(`life ${life} caught with the lock`, caught, PATIENCE);
 }
 
-async function killProcess(at: number, holding: boolean): Promise<() => Promise<void>> {
+async function killProcess(at: number): Promise<() => Promise<void>> {
   const victim = processes[at]!;
-  if (holding) await catchHolding(victim);
   const pid = pidOf(victim);
   delete processes[at]; // its death is no failure
   process.kill(pid, 'SIGKILL');
@@ -157,8 +142,11 @@ async function oneDeath(last: boolean): Promise<void> {
   const before = Atomics.load(cells, CELL.REPORTS);
   const at = below(4);
   const ofWorker = processes[at]!.kind === 'node' && below(2) === 0;
-  const holding = !ofWorker && below(2) === 0;
-  const replace = await (ofWorker ? terminateWorker(at, below(2)) : killProcess(at, holding));
+  const index = below(2);
+  const holding = below(2) === 0;
+  const mine = processes[at]!.lives;
+  if (holding) await catchHolding(ofWorker ? mine[index + 1]! : mine[below(mine.length)]!);
+  const replace = await (ofWorker ? terminateWorker(at, index) : killProcess(at));
   // Of the second turn that is taken from now on, the lock was asked for after the death.
   const turns = Atomics.load(cells, CELL.TURNS);
   await until('turns after a death', () => Atomics.load(cells, CELL.TURNS) - turns > 1, PATIENCE);

@@ -3,7 +3,7 @@
 //
 // native/test/sync_peer.c does the same in C, with the same cells.
 
-import type { Held } from 'memmap/sync';
+import { type Held, wait } from 'memmap/sync';
 
 /** Cells of 32 bits. The Mutex is the first two. */
 export const CELL = {
@@ -19,6 +19,11 @@ export const CELL = {
   BREACH: 6,
   STOP: 7,
   GO: 8,
+  /**
+   * Who is to stay in the middle of its next turn: 2 * life before the addition, 1 more after it. Negative:
+   * it stays there, until it is killed.
+   */
+  STAY: 9,
   /** Four cells for each life: a thread of a process from its beginning to its end. */
   LIVES: 16,
 } as const;
@@ -62,6 +67,12 @@ export function repair(cells: Int32Array): void {
   cells[CELL.HOLDER] = 0;
 }
 
+function stay(cells: Int32Array, where: number): void {
+  if (Atomics.load(cells, CELL.STAY) !== where) return;
+  Atomics.store(cells, CELL.STAY, -where);
+  for (;;) wait(cells, CELL.STAY, -where);
+}
+
 /** One addition under the lock, and the lock is let go of. Atomics only where the order matters to us. */
 export function addOne(cells: Int32Array, life: number, held: Held): void {
   if (held.ownerDied) repair(cells);
@@ -70,7 +81,9 @@ export function addOne(cells: Int32Array, life: number, held: Held): void {
   Atomics.store(cells, CELL.HOLDER, life);
   cells[CELL.TURNS]!++;
   Atomics.add(cells, at + LIFE.BEGUN, 1);
+  stay(cells, 2 * life);
   cells[CELL.COUNTER]!++;
+  stay(cells, 2 * life + 1);
   Atomics.add(cells, at + LIFE.DONE, 1);
   Atomics.store(cells, CELL.HOLDER, 0);
   held.unlock();
