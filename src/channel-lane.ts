@@ -103,6 +103,11 @@ export class Lane {
 
   // --- the sender's end -----------------------------------------------------------------------------
 
+  /** By somebody who lives or not. */
+  get isHeld(): boolean {
+    return (Atomics.load(this.#words, this.#at) & OWNER) !== 0;
+  }
+
   /** Whether all that was sent has been received. */
   isEmpty(): boolean {
     return this.#load(TAIL) === this.#load(HEAD);
@@ -242,9 +247,9 @@ export class Lane {
    * @param ask the kernel, whether the sender lives
    */
   isInUse(ask: boolean): boolean {
-    const held = (Atomics.load(this.#words, this.#at) & OWNER) !== 0;
     // The messages last: one that has gone sends no more.
-    return (held && !(ask && this.#isDead())) || (this.senders !== 0 && !this.isEmpty());
+    const held = this.isHeld && !(ask && this.#isDead());
+    return held || (this.senders !== 0 && !this.isEmpty());
   }
 
   #isDead(): boolean {

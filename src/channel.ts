@@ -83,15 +83,22 @@ export class Channel {
    */
   sender(): Sender {
     if (this.#segment.words.length === 0) throw closedError();
+    // Of those that are held the kernel must be asked, one by one: last.
+    const sender = this.#senderWhere(false) ?? this.#senderWhere(true);
+    if (sender === undefined) throw failed('EBUSY', 'sender');
+    return sender;
+  }
+
+  #senderWhere(isHeld: boolean): Sender | undefined {
     for (let index = 0; index < this.#segment.lanes; index++) {
       const lane = new Lane(this.#segment, index);
-      if (!lane.isEmpty()) continue;
+      if (lane.isHeld !== isHeld || !lane.isEmpty()) continue;
       const held = lane.mutex.tryLock();
       if (held === undefined) continue;
       if (lane.opens()) return new LaneSender(this.#segment, lane, held);
       held.unlock();
     }
-    throw failed('EBUSY', 'sender');
+    return undefined;
   }
 
   /**

@@ -16,7 +16,7 @@ interface Task {
   number: number;
 }
 
-const COUNT = 3000;
+const COUNT = 1000;
 const message = (who: number, number: number): Buffer => {
   const made = Buffer.alloc(8 + (number % 300), number);
   made.writeUInt32LE(who, 0);
