@@ -202,6 +202,26 @@ test('drain() takes what is there when it begins, wherever in the ring that lies
   channel.memory.unmap();
 });
 
+test('a receiver that closes inside drain() has received that message, and the next one goes on after it', () => {
+  const { channel, receiver } = make(1);
+  const sender = channel.sender();
+  for (const text of ['1', '2', '3']) sender.trySend(Buffer.from(text));
+  let next: Receiver | undefined;
+  const got: string[] = [];
+  receiver.drain((message) => {
+    got.push(message.toString());
+    receiver.close();
+    next = channel.receiver();
+    got.push(next.tryReceive()!.toString());
+  });
+  got.push(next!.tryReceive()!.toString());
+  expect(got).toEqual(['1', '2', '3']);
+  // The sender's place is free when all that it had sent is received.
+  sender.close();
+  channel.sender().close();
+  channel.memory.unmap();
+});
+
 test('a consumer that never has to wait lets timers run', async () => {
   const { channel, receiver } = make(1);
   const sender = channel.sender();
