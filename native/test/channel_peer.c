@@ -9,10 +9,12 @@
 
 #include <inttypes.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 
 #include "memmap_channel.h"
@@ -232,6 +234,8 @@ int main(int argc, char **argv) {
   const int at = sends ? 5 : 3;
   const char *counts_fd = argc > at + 3 ? argv[at + 3] : "-";
   const int trying = argc > at + 4 && strcmp(argv[at + 4], "try") == 0;
+  // Whoever started it may be killed, and this would go on for ever.
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
   make_content(argv[at], argv[at + 1], argv[at + 2]);
   set_up(argv[2], counts_fd);
   if (sends) {

@@ -38,6 +38,12 @@ export const program = (name: string): string => out(`test/programs/${name}.js`)
 /** A program of native/test/. */
 export const native = (name: string): string => out(`native-test/Release/${name}`);
 
+/** Those that run. Nothing outlives this process, however it comes to its end. */
+const running = new Set<ChildProcess>();
+process.on('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
 /** A running program. Whatever is waited for here ends with an error if the program ends first. */
 export class Program {
   /** How it ended, once it and its output have ended. Rejects only when the watchdog had to act. */
@@ -60,6 +66,8 @@ export class Program {
     };
     const child = spawn(command, args, spawnOptions);
     this.child = child;
+    running.add(child);
+    child.once('exit', () => running.delete(child));
     child.stdout?.setEncoding('utf8').on('data', (text: string) => {
       this.#stdout += text;
       this.#look();
@@ -100,6 +108,7 @@ export class Program {
       child.stderr?.once('close', oneEnded);
       child.once('error', (error) => {
         if (child.pid !== undefined) return; // a message or a signal came too late: it has ended
+        running.delete(child);
         clearTimeout(timer);
         reject(error);
       });
