@@ -42,3 +42,4 @@ process.on('message', (message: Float32Array | { from: number; to: number }) => 
   if (message instanceof Float32Array) matrix = message;
   else for (let query = message.from; query < message.to; query++) compare(query);
 });
+process.send!('ready');

@@ -1,7 +1,7 @@
 // A pool of processes that compares queries with every row of a matrix. The workers have the matrix as
 // shared memory that is sealed against writing, and return their results, a long row of numbers for each
 // query, through a channel. Then the same pool over process.send: the matrix is sent to each worker, and
-// the results are messages. Prints what each takes, from the start of its workers to the last result.
+// the results are messages. Prints what each takes, from when its workers are there to the last result.
 //
 //   node out/examples/pool.js [ROWS COLUMNS QUERIES WORKERS]
 
@@ -14,7 +14,7 @@ import type { Work } from './pool-worker.js';
 
 const given = process.argv.slice(2).map(Number);
 const [rows = 50_000, columns = 16, queries = 200, workers = 2] = given;
-const ROUNDS = 3;
+const ROUNDS = 2;
 const QUERIES_A_TASK = 4;
 const header = 8; // bytes
 
@@ -35,15 +35,19 @@ class Pool {
   #begun = 0;
   #left = queries;
 
-  constructor(how: Work['how'], options: (worker: number) => ForkOptions) {
+  constructor(how: Work['how'], options: ForkOptions) {
     this.children = Array.from({ length: workers }, (_, worker) => {
       const work: Work = { how, worker, rows, columns, header };
-      const child = fork(program, [JSON.stringify(work)], options(worker));
+      const child = fork(program, [JSON.stringify(work)], options);
       child.once('exit', (code) => {
         if (code !== 0) throw new Error(`a worker ended with ${code}`);
       });
       return child;
     });
+  }
+
+  async ready(): Promise<void> {
+    await Promise.all(this.children.map((child) => once(child, 'message')));
   }
 
   start(): void {
@@ -82,13 +86,14 @@ interface Run {
 }
 
 async function throughChannel(): Promise<Run> {
-  const began = performance.now();
   const channel = Channel.create({
     capacity: 8 * (header + 4 * rows),
     producers: workers,
   });
-  const pool = new Pool('channel', () => share({ matrix, results: channel.memory }));
+  const pool = new Pool('channel', share({ matrix, results: channel.memory }));
   const receiver = channel.receiver();
+  await pool.ready();
+  const began = performance.now();
   pool.start();
   while (!pool.isDone) {
     // Waits for one, and takes what has come with it where it lies.
@@ -103,8 +108,9 @@ async function throughChannel(): Promise<Run> {
 }
 
 async function throughMessages(): Promise<Run> {
+  const pool = new Pool('messages', { serialization: 'advanced' });
+  await pool.ready();
   const began = performance.now();
-  const pool = new Pool('messages', () => ({ serialization: 'advanced' }));
   const done = new Promise<void>((resolve) => {
     for (const child of pool.children) {
       child.send(numbers);
