@@ -92,3 +92,15 @@ export function handing(made: Channel) {
   );
   return { env, fds: stdio.slice(3) as number[] };
 }
+
+/** Messages that are some sender's, and the how-many-eth of it. */
+export const numbered = (who: number, number: number, length: number): Uint8Array => {
+  const message = bytes(8 + length, number);
+  new DataView(message.buffer).setUint32(0, who);
+  new DataView(message.buffer).setUint32(4, number);
+  return message;
+};
+export const read = (message: Buffer) => ({
+  who: message.readUInt32BE(0),
+  number: message.readUInt32BE(4),
+});
