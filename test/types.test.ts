@@ -30,6 +30,7 @@ describe('it would be told if', () => {
   /** What is changed in a file, where it is told, and as what. */
   type Mutant = [what: string, file: string, from: string | RegExp, to: string, told: RegExp];
   const USAGE = /^test\/types\/usage\.test-d\.ts\(\d+,\d+\): error TS\d+/m;
+  const SYNC = /^test\/types\/sync\.test-d\.ts\(\d+,\d+\): error TS\d+/m;
   const CHANNEL = /^test\/types\/channel\.test-d\.ts\(\d+,\d+\): error TS\d+/m;
   const CONTRACT = /^test\/types\/contract\.test-d\.ts\(\d+,\d+\): error TS\d+/m;
   const mutants: Mutant[] = [
@@ -51,6 +52,8 @@ describe('it would be told if', () => {
     ['a kind of fault were new', 'errors.d.ts', /'truncated' \|/, "'truncated' | 'lost' |", CONTRACT], // biome-ignore format: a list
     ['a static were gone', 'shared-memory.d.ts', /static unlink\([^)]*\): void;/, '', CONTRACT], // biome-ignore format: a list
     ['share() took any mapping', 'share.d.ts', /Record<string, SharedMemory>, options/, 'Record<string, object>, options', USAGE], // biome-ignore format: a list
+    ['a cell could be of bytes', 'sync.d.ts', /Int32Array \| Uint32Array/, 'Int32Array | Uint32Array | Uint8Array', SYNC], // biome-ignore format: a list
+    ['a lock always was to be had', 'mutex.d.ts', /tryLock\(\): Held \| undefined/, 'tryLock(): Held', SYNC], // biome-ignore format: a list
     ['a message could be any view', 'channel-sender.d.ts', /trySend\(message: Uint8Array\)/, 'trySend(message: ArrayBufferView)', CHANNEL], // biome-ignore format: a list
     ['there always was a message', 'channel-receiver.d.ts', /tryReceive\(\): Buffer \| undefined/, 'tryReceive(): Buffer', CHANNEL], // biome-ignore format: a list
     ['a receiver was no iterable', 'channel-receiver.d.ts', /interface Receiver extends AsyncIterable<Buffer>, /, 'interface Receiver extends ', CONTRACT], // biome-ignore format: a list

@@ -38,7 +38,8 @@ napi_value open_mutex(napi_env env, napi_callback_info info) {
   const auto mapping = arg.ok && state != nullptr ? mapping_of(env, arg[0]) : nullptr;
   if (mapping == nullptr) return nullptr;
   if (mapping->closed()) return raise(env, Failure::of(Reason::kClosed));
-  if (mapping->access() == Access::kCopy) return raise_argument(env, "private memory");
+  if (mapping->access() == Access::kCopy)
+    return raise_argument(env, "The \"memory\" argument must be shared memory");
   if (mapping->access() != Access::kWrite) {
     return raise(env, Failure::of(Reason::kAccess, "a lock is written to"));
   }

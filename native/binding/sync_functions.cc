@@ -22,7 +22,7 @@ Word cell_of(napi_env env, napi_value array, napi_value index) {
   if (array == nullptr || napi_is_typedarray(env, array, &yes) != napi_ok || !yes ||
       napi_get_typedarray_info(env, array, &type, &count, &data, nullptr, &offset) != napi_ok ||
       (type != napi_int32_array && type != napi_uint32_array)) {
-    raise_argument(env, "cell: not an Int32Array or Uint32Array");
+    raise_argument(env, "The \"cell\" argument must be an Int32Array or a Uint32Array");
     return {};
   }
   const uintptr_t begin = reinterpret_cast<uintptr_t>(data) - offset;
@@ -30,9 +30,11 @@ Word cell_of(napi_env env, napi_value array, napi_value index) {
   if (data != nullptr) word.region = region_of(*state, reinterpret_cast<void*>(begin));
   uint64_t at = 0;
   if (word.region == nullptr) {
-    raise_argument(env, "cell: not over a mapping of this package");
+    raise_argument(env, "The \"cell\" argument must be over a mapping of this package");
   } else if (!word.region->shared()) {
-    raise_argument(env, "cell: private memory, which nobody else can change");
+    raise_argument(
+        env,
+        "The \"cell\" argument must be over shared memory: private memory nobody else can change");
   } else if (count == 0 || !to_size(env, index, count - 1, &at)) {
     raise(env, Failure::of(Reason::kOutOfRange, "index lies outside the cell's array"));
   } else {

@@ -192,6 +192,40 @@ declare module 'contract:memmap' {
   };
 }
 
+declare module 'contract:memmap/sync' {
+  import type { Mapping } from 'contract:memmap';
+
+  type Cell = Int32Array | Uint32Array; // over a shared mapping: ArrayBuffer or SharedArrayBuffer; private memory is a TypeError
+  export function wait(
+    cell: Cell,
+    index: number,
+    value: number,
+    timeout?: number,
+  ): 'ok' | 'not-equal' | 'timed-out';
+  export function waitAsync(
+    cell: Cell,
+    index: number,
+    value: number,
+    options?: { timeout?: number; signal?: AbortSignal },
+  ): Promise<'ok' | 'not-equal' | 'timed-out'>;
+  /** Change the value first, then notify. Returns how many were woken, approximately. */
+  export function notify(cell: Cell, index: number, count?: number): number;
+
+  interface Held extends Disposable {
+    /** The owner before died while holding it: what the lock protects may be half changed. */
+    readonly ownerDied: boolean;
+    unlock(): void;
+  }
+  /** A lock in shared memory, for any number of processes, workers and async tasks; tasks of one thread queue. */
+  export class Mutex {
+    static readonly BYTES: number;
+    constructor(memory: Mapping, byteOffset: number);
+    lock(options?: { timeout?: number; signal?: AbortSignal }): Promise<Held>;
+    lockSync(timeout?: number): Held; // EDEADLK on a lock this thread holds
+    tryLock(): Held | undefined;
+  }
+}
+
 declare module 'contract:memmap/channel' {
   import type { SharedMemory } from 'contract:memmap';
 

@@ -4,9 +4,11 @@
 import type * as Contract from 'contract:memmap';
 import type * as ContractChannel from 'contract:memmap/channel';
 import type * as ContractPosix from 'contract:memmap/posix';
+import type * as ContractSync from 'contract:memmap/sync';
 import * as memmap from 'memmap';
 import * as channel from 'memmap/channel';
 import * as posix from 'memmap/posix';
+import * as sync from 'memmap/sync';
 
 type Memmap = typeof memmap;
 type Posix = typeof posix;
@@ -22,6 +24,9 @@ function none<T extends never>(): T | undefined {
 none<Missing<typeof Contract, Memmap>>();
 none<Missing<typeof ContractPosix, Posix>>();
 none<Missing<typeof ContractChannel, typeof channel>>();
+none<Missing<typeof ContractSync, typeof sync>>();
+none<Missing<ContractSync.Mutex, sync.Mutex>>();
+none<Missing<ContractSync.Held, sync.Held>>();
 none<Missing<ContractChannel.Channel, channel.Channel>>();
 none<Missing<ContractChannel.Sender, channel.Sender>>();
 none<Missing<ContractChannel.Receiver, channel.Receiver>>();
@@ -52,6 +57,8 @@ export const share: <T extends object>(
 ) => T = memmap.share;
 
 type Enums = 'PROT' | 'MAP' | 'MS' | 'MADV';
+export const syncCalls: Omit<typeof ContractSync, 'Mutex'> = sync;
+export const mutexStatics: Statics<typeof ContractSync.Mutex> = sync.Mutex;
 export const calls: Omit<typeof ContractPosix, Enums> = posix;
 /** Enums are types of their own: of the same members, and of numbers. */
 export const enums: { [E in Enums]: Record<keyof (typeof ContractPosix)[E], number> } = posix;
@@ -64,6 +71,9 @@ export const asMapping = (given: memmap.SharedMemory): memmap.Mapping => given;
 export const oneChannel = (given: channel.Channel): ContractChannel.Channel => given;
 export const sender = (given: channel.Sender): ContractChannel.Sender => given;
 export const receiver = (given: channel.Receiver): ContractChannel.Receiver => given;
+export const mutex = (given: sync.Mutex): ContractSync.Mutex => given;
+export const held = (given: sync.Held): ContractSync.Held => given;
+export const cell = (given: ContractSync.Cell): sync.Cell => given;
 export const fault = (given: memmap.Fault): Contract.Fault => given;
 export const faultBack = (given: Contract.Fault): memmap.Fault => given;
 export const options = (given: memmap.MapOptions): Contract.MapOptions => given;
@@ -91,6 +101,11 @@ export const back: {
     typeof memmap.SharedMemory.createNamed
   >;
   open: Back<typeof Contract.SharedMemory.open, typeof memmap.SharedMemory.open>;
+  wait: Back<typeof ContractSync.wait, typeof sync.wait>;
+  waitAsync: Back<typeof ContractSync.waitAsync, typeof sync.waitAsync>;
+  notify: Back<typeof ContractSync.notify, typeof sync.notify>;
+  lock: Back<ContractSync.Mutex['lock'], sync.Mutex['lock']>;
+  lockSync: Back<ContractSync.Mutex['lockSync'], sync.Mutex['lockSync']>;
   createChannel: Back<typeof ContractChannel.Channel.create, typeof channel.Channel.create>;
   send: Back<ContractChannel.Sender['send'], channel.Sender['send']>;
   trySend: Back<ContractChannel.Sender['trySend'], channel.Sender['trySend']>;
@@ -106,6 +121,11 @@ export const back: {
   adopt: true,
   createNamed: true,
   open: true,
+  wait: true,
+  waitAsync: true,
+  notify: true,
+  lock: true,
+  lockSync: true,
   createChannel: true,
   send: true,
   trySend: true,
