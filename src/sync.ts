@@ -44,8 +44,7 @@ function isDetached(buffer: ArrayBufferLike): boolean {
 }
 
 function checkCell(cell: unknown, index: unknown): asserts cell is Cell {
-  // The first of these is quick, the others know arrays of other contexts.
-  if (!(cell instanceof Int32Array) && !types.isInt32Array(cell) && !types.isUint32Array(cell)) {
+  if (!types.isInt32Array(cell) && !types.isUint32Array(cell)) {
     throw invalidType('cell', 'an Int32Array or a Uint32Array', cell);
   }
   if (cell.length === 0 && isDetached(cell.buffer)) throw closedError();
@@ -53,8 +52,7 @@ function checkCell(cell: unknown, index: unknown): asserts cell is Cell {
 }
 
 function checkValue(cell: Cell, value: unknown): void {
-  if (cell instanceof Int32Array || types.isInt32Array(cell))
-    validate.integer('value', value, -0x8000_0000, 0x7fff_ffff);
+  if (types.isInt32Array(cell)) validate.integer('value', value, -0x8000_0000, 0x7fff_ffff);
   else validate.integer('value', value, 0, 0xffff_ffff);
 }
 
