@@ -154,6 +154,10 @@ napi_value faults_of(napi_env env, napi_callback_info info) {
     const auto mapping = span.region->mapping.lock();
     return make_faults(env, mapping != nullptr ? mapping->faults() : span.region->faults());
   }
+  bool view = false;
+  if (arg.ok && napi_is_typedarray(env, arg[0], &view) == napi_ok && view) {
+    return make_faults(env, {});  // unmapped by now
+  }
   const auto handle = arg.ok ? handle_of(env, arg[0]) : nullptr;
   if (handle == nullptr) return nullptr;
   return make_faults(env, handle->mapping->faults());

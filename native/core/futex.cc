@@ -29,7 +29,10 @@ Failure check(const Word& word) {
   if (!word.region->live()) return Failure::of(Reason::kClosed);
   load(word);
   const size_t offset = word.address - word.region->base();
-  return word.region->patched(offset, sizeof(uint32_t)) ? Failure::of(Reason::kFault) : Failure{};
+  const bool lost = word.region->patched(offset, sizeof(uint32_t));
+  // Another thread may have unmapped it before the load, which then was the fault.
+  if (!word.region->live()) return Failure::of(Reason::kClosed);
+  return lost ? Failure::of(Reason::kFault) : Failure{};
 }
 
 Result<Outcome> wait(const Word& word, uint32_t value, int64_t deadline) {

@@ -32,6 +32,9 @@ Result<std::shared_ptr<Region>> Mapping::resize(uint64_t length) {
 
   const uint64_t old_size = size.value();
   const uint64_t new_size = offset_ + length;
+  if (!grows && region_ != nullptr && region_->has_waits()) {
+    waiters::leave(*region_, region_->base() + delta_ + length);
+  }
   if (new_size > old_size) {
     const Failure failure = file_->extend(new_size, options_.sparse);
     if (failure) return failure;
@@ -46,10 +49,7 @@ Result<std::shared_ptr<Region>> Mapping::resize(uint64_t length) {
 
   if (!grows) {
     // The file is cut already: pages that cannot be taken out of the region fault, and the guard has them.
-    if (region_ != nullptr) {
-      if (region_->has_waits()) waiters::leave(*region_, region_->base() + delta_ + length);
-      region_->shrink(length == 0 ? 0 : length + delta_);
-    }
+    if (region_ != nullptr) region_->shrink(length == 0 ? 0 : length + delta_);
     length_ = length;
     return none;
   }

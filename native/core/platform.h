@@ -28,8 +28,8 @@ void set_thread_name(const char* name);
 // Lets other threads run that want this one's processor.
 void yield_processor();
 
-// A detached thread of ours, with a small stack and all signals blocked: those are for the program's own
-// threads. 0, or an errno value.
+// A detached thread of ours, with a small stack and all signals blocked but those of faults: they are for
+// the program's own threads. 0, or an errno value.
 int start_thread(void* (*run)(void*), void* data);
 
 }  // namespace memmap
