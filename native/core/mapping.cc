@@ -241,9 +241,10 @@ Failure Mapping::flush_now(FileRange range, bool whole) {
   return region->sync(delta_ + in_mapping, range.length);
 }
 
-Result<Word> Mapping::word_at(uint64_t position) const {
+Result<Word> Mapping::word_at(uint64_t position, bool to_leave) const {
   Lock held(mutex_);
   if (is_closed() || region_ == nullptr) return Failure::of(Reason::kClosed);
+  if (closing_ && !to_leave) return Failure::of(Reason::kClosed);
   if (position < offset_ || position + sizeof(uint32_t) > offset_ + length_) {
     return Failure::of(Reason::kOutOfRange, "the mapping's window does not show the word");
   }

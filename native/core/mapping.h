@@ -79,8 +79,9 @@ class Mapping : public std::enable_shared_from_this<Mapping> {
   Failure flush_now(FileRange range, bool whole);
   Failure close();
 
-  // The word at this byte of the file, wherever the window stands by now.
-  Result<Word> word_at(uint64_t position) const;
+  // The word at this byte of the file, wherever the window stands by now. `to_leave`: for its users, which
+  // are told of the end one after the other, also when that has begun.
+  Result<Word> word_at(uint64_t position, bool to_leave = false) const;
   // False: it is closed.
   bool add_user(std::weak_ptr<MappingUser> user);
 

@@ -93,7 +93,7 @@ Result<Word> Mutex::word() const { return mapping_->word_at(position_); }
 
 // Also where the mapping has been slid away from it: then in a region of its own.
 Result<Word> Mutex::word_wherever() const {
-  auto at = word();
+  auto at = mapping_->word_at(position_, true);
   const auto file = mapping_->file();
   if (at.ok() || at.failure().reason != Reason::kOutOfRange || file == nullptr) return at;
   RegionRequest request;

@@ -1,9 +1,14 @@
-// Locks the Mutex at the beginning of the memory behind descriptor 4, says so in the cell at byte 64, and
-// holds it until the process is killed.
+// Takes the lock at byte 0 of the memory that is descriptor 3, as it is told, says so, and ends, or waits
+// to be killed.
+//
+//   mutex-holder lock|lockSync|tryLock  exit|return|stay
+
 import { SharedMemory } from 'memmap';
 import { Mutex } from 'memmap/sync';
 
-const memory = SharedMemory.adopt(4);
-new Mutex(memory, 0).lockSync();
-Atomics.store(memory.view(Int32Array, 64, 1), 0, 1);
-process.on('message', () => {});
+const [way = '', end = ''] = process.argv.slice(2);
+const mutex = new Mutex(SharedMemory.adopt(3), 0);
+const held = await mutex[way as 'lock' | 'lockSync' | 'tryLock']();
+console.log(`held ${held?.ownerDied}`);
+if (end === 'exit') process.exit(7);
+if (end === 'stay') setInterval(() => {}, 1000);
