@@ -1,5 +1,7 @@
 #include "binding/async_waits.h"
 
+#include <algorithm>
+
 namespace memmap::binding {
 
 bool AsyncWaits::listen(napi_env env, napi_value callback) {
@@ -48,6 +50,8 @@ void AsyncWaits::report(napi_env env, napi_value callback, void* context, void*)
     std::lock_guard<std::mutex> held(waits->mutex_);
     settled.swap(waits->settled_);
   }
+  // Who was woken together is told in the order in which they came.
+  std::sort(settled.begin(), settled.end());
   for (const auto& [id, outcome] : settled) {
     const napi_value arguments[2] = {make_number(env, static_cast<double>(id)),
                                      make_number(env, static_cast<int>(outcome))};
