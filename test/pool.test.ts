@@ -5,7 +5,6 @@ import { example, run } from './support/program.js';
 
 test.each([
   [300, 16, 20, 2],
-  [1, 1, 1, 1],
   [1000, 3, 9, 3],
 ])('%i rows of %i numbers, %i queries, %i workers', async (...numbers) => {
   const [rows, columns, queries] = numbers;
