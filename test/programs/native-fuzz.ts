@@ -14,22 +14,13 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import fc from 'fast-check';
+import { expectedOf, naming, opening, waiting } from '../support/exports.js';
 import {
   type Argument,
-  anyName,
   buffer,
-  fd,
-  flags,
   garbage,
   Hostile,
-  handle,
-  integer,
-  job,
-  oneOf,
-  pairs,
-  path,
   sharedView,
-  view,
   type World,
 } from '../support/garbage.js';
 
@@ -55,85 +46,10 @@ const addon = (require('node-gyp-build') as (folder: string) => Record<string, u
 const names = Object.keys(addon).filter((name) => typeof addon[name] === 'function');
 const call = (name: string, ...args: unknown[]): unknown => (addon[name] as Export)(...args);
 
-const MAP = Object.fromEntries(
-  Object.entries(addon['constants'] as Record<string, number>)
-    .filter(([name]) => name.startsWith('MAP_'))
-    .map(([name, bits]) => [name.slice(4), bits]),
-) as Record<'SHARED' | 'PRIVATE' | 'ANONYMOUS' | 'NORESERVE' | 'POPULATE' | 'LOCKED', number> &
-  Record<'HUGETLB' | 'SHARED_VALIDATE' | 'FIXED', number>;
-
-const size = fc.oneof(integer(0, 70_000), oneOf(0, 1, 4095, 4096, 4097, 8192, 1 << 20));
-const offset = fc.oneof(integer(0, 20_000), oneOf(0, 4096, 8192, 12_288));
-const none = integer(0, 0);
-// As in native/binding/mapping_functions.cc, and two bits that are none.
-const options = flags([0, 1, 2], [4, 8, 16, 32, 64, 128, 256, 512, 1024, 1]);
-const mmapFlags = flags(
-  [MAP.SHARED, MAP.PRIVATE, MAP.SHARED | MAP.ANONYMOUS, MAP.PRIVATE | MAP.ANONYMOUS],
-  [MAP.NORESERVE, MAP.POPULATE, MAP.LOCKED, MAP.HUGETLB, MAP.SHARED_VALIDATE, MAP.FIXED, 0x100],
-);
-
-const target = fc.oneof(handle, buffer, view, sharedView);
-const oflags = flags([0, 1, 2], [0o100, 0o200, 0o1000, 0o2000, 0o4000]);
-
-/** What each export expects. An export that has no entry here is called with garbage only. */
-const expected: Record<string, fc.Arbitrary<Argument>[]> = {
-  mapFile: [
-    fc.oneof(path, fd, anyName),
-    options,
-    offset,
-    fc.oneof(none, size),
-    fc.oneof(none, none, size),
-  ],
-  mapAnonymous: [size, options],
-  bufferOf: [handle, offset, size],
-  sharedBufferOf: [handle],
-  mappingBehind: [sharedView],
-  accessOf: [handle],
-  offsetOf: [handle],
-  lengthOf: [handle],
-  isClosed: [handle],
-  faultsOf: [handle],
-  unmap: [handle],
-  prepareFlush: [handle, pairs],
-  runFlush: [job],
-  flushSync: [handle, offset, size],
-  resize: [handle, size],
-  slide: [handle, offset],
-  refresh: [handle],
-  advise: [target, fc.oneof(integer(0, 25), integer(99, 104)), offset, size],
-  protect: [target, integer(0, 7), offset, size],
-  sync: [fc.oneof(buffer, view), integer(0, 7)],
-  lock: [target, offset, size],
-  unlock: [target, offset, size],
-  residency: [target, offset, size],
-  prefetch: [handle, offset, size],
-  usage: [handle],
-  createMemory: [anyName, size],
-  createNamed: [anyName, size, integer(0, 0o777), oneOf(true, false)],
-  openNamed: [anyName, oneOf(true, false)],
-  memfdCreate: [anyName, flags([0, 1, 2, 3], [4, 8, 16])],
-  shmOpen: [anyName, oflags, integer(0, 0o777)],
-  shmUnlink: [anyName],
-  addSeals: [fd, integer(0, 31)],
-  getSeals: [fd],
-  descriptorOf: [handle],
-  identify: [fd],
-  setCloseOnExec: [fd],
-  mmap: [size, integer(0, 7), mmapFlags, fd, oneOf(0, 4096, 1)],
-  munmap: [buffer],
-  mremap: [buffer, size],
-  ftruncate: [fd, size],
-  configure: [garbage, garbage, size],
-  stats: [],
-  enableGuard: [oneOf(true, false)],
-  reinstallGuard: [],
-};
-/** They return a descriptor, which is then ours to close. */
-const opening = ['memfdCreate', 'shmOpen'];
+const expected = expectedOf(addon['constants'] as Record<string, number>);
 
 /** Names in /dev/shm belong to the whole machine: each of ours begins like this. */
 const PREFIX = `memmap-fuzz-${basename(process.cwd())}-`;
-const naming = ['createNamed', 'openNamed', 'shmOpen', 'shmUnlink'];
 function ownName(name: unknown): unknown {
   if (typeof name === 'string') return PREFIX + name.replaceAll('/', '_');
   if (!ArrayBuffer.isView(name)) return name;
@@ -144,6 +60,10 @@ function unlinkNames(): void {
     if (name.startsWith(PREFIX)) unlinkSync(`/dev/shm/${name}`);
   }
 }
+
+/** Blocked calls, and waits that are pending, are not to last. */
+const few = (value: unknown): unknown =>
+  typeof value === 'number' ? Math.min(Math.abs(value), 3) : value;
 
 interface Call {
   name: string;
@@ -170,6 +90,22 @@ const round = fc.tuple(
 );
 
 const KEPT = 24;
+/** The handles that the mutexes are of. */
+const owners = new WeakMap<object, unknown>();
+/** Lets go of its lock, if it has it, for which it would live on with its mapping. */
+function release(mutex: object): void {
+  try {
+    call('mutexUnlock', mutex);
+  } catch (error) {
+    if ((error as { code?: unknown } | undefined)?.code === 'EPERM') return;
+    try {
+      call('unmap', owners.get(mutex)); // slid away, or worse
+    } catch {
+      // As the maker of errors pleases.
+    }
+  }
+}
+
 /** Returns what is kept no longer: it is left to the garbage collector. */
 function keep<T>(list: T[], item: T): T | undefined {
   list.push(item);
@@ -180,12 +116,23 @@ const making = [
   ...['createMemory', 'createNamed', 'openNamed'],
 ];
 
-function sort(world: World, name: string, result: unknown, promises: Promise<unknown>[]): void {
+function sort(
+  world: World,
+  name: string,
+  made: readonly unknown[],
+  result: unknown,
+  promises: Promise<unknown>[],
+): void {
   if (result instanceof ArrayBuffer) keep(world.buffers, result);
   else if (result instanceof SharedArrayBuffer) keep(world.shared, result);
   else if (result instanceof Promise) promises.push(result);
   else if (name === 'prepareFlush') keep(world.jobs, result as object);
-  else if (name === 'descriptorOf' && typeof result === 'number')
+  else if (name === 'startWait' || name === 'mutexStartWait') keep(world.waits, result as number);
+  else if (name === 'openMutex') {
+    owners.set(result as object, made[0]);
+    const gone = keep(world.mutexes, result as object);
+    if (gone !== undefined) release(gone);
+  } else if (name === 'descriptorOf' && typeof result === 'number')
     keep(world.descriptors, result as number);
   else if (opening.includes(name)) {
     const closed = keep(world.owned, result as number);
@@ -218,6 +165,8 @@ async function run(
       digest.update(JSON.stringify([name, how, self.name, args.map((arg) => arg.name)]));
       const made = args.map((arg) => arg.make(world));
       if (naming.includes(name)) made[0] = ownName(made[0]);
+      const span = waiting[name];
+      if (span !== undefined && span < made.length) made[span] = few(made[span]);
       count(counts.calls, name);
       try {
         const target = addon[name] as Export;
@@ -227,7 +176,7 @@ async function run(
             : how === 'apply'
               ? Reflect.apply(target, self.make(world), made)
               : Reflect.construct(target, made);
-        sort(world, name, result, promises);
+        sort(world, name, made, result, promises);
         count(counts.returned, name);
       } catch (error) {
         if (!acceptable(error)) throw error;
@@ -255,6 +204,8 @@ async function run(
 
 function makeWorld(directory: string): World {
   mkdirSync(directory, { recursive: true });
+  // The first listener stays: not one that throws into the event loop.
+  call('listenForWaits', () => 0);
   const paths = ['some', 'pages', 'empty', 'missing'].map((name) => `${directory}/${name}`);
   writeFileSync(paths[0] ?? '', 'some bytes');
   writeFileSync(paths[1] ?? '', new Uint8Array(65_536));
@@ -269,7 +220,7 @@ function makeWorld(directory: string): World {
     openSync(paths[1] ?? '', 0o10000000), // O_PATH
   ];
   return {
-    ...{ handles: [], jobs: [], buffers: [], shared: [] },
+    ...{ handles: [], jobs: [], mutexes: [], waits: [], buffers: [], shared: [] },
     ...{ fds, descriptors: [], owned: [], paths },
   };
 }
@@ -277,6 +228,7 @@ function makeWorld(directory: string): World {
 /** Unmaps and closes what is there. */
 function end(world: World): void {
   for (const open of [...world.fds, ...world.owned]) closeSync(open);
+  for (const mutex of world.mutexes.splice(0)) release(mutex);
   for (const mapping of world.handles) call('unmap', mapping);
   for (const memory of world.buffers) if (memory.byteLength > 0) call('munmap', memory);
   world.handles.length = world.buffers.length = world.jobs.length = world.shared.length = 0;

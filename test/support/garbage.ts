@@ -8,6 +8,9 @@ import fc from 'fast-check';
 export interface World {
   readonly handles: object[];
   readonly jobs: object[];
+  readonly mutexes: object[];
+  /** Of waits that have begun; most are over. */
+  readonly waits: number[];
   /** ArrayBuffers over mapped memory; unmapped ones among them. */
   readonly buffers: ArrayBuffer[];
   readonly shared: SharedArrayBuffer[];
@@ -163,6 +166,8 @@ const thing = (kind: keyof World): fc.Arbitrary<Argument> =>
 
 export const handle = thing('handles');
 export const job = thing('jobs');
+export const mutex = thing('mutexes');
+export const waitId = thing('waits');
 export const buffer = thing('buffers');
 export const path = thing('paths');
 export const fd = fc.oneof(
@@ -192,6 +197,17 @@ export const view = fc.tuple(buffer, fc.constantFrom(...classes), place).map(([o
   }),
 );
 
+/** Elements of 32 bits over memory that may be shared. */
+export const cell = fc
+  .tuple(fc.oneof(thing('buffers'), thing('shared')), fc.constantFrom(Int32Array, Uint32Array))
+  .map(([of, Class]) =>
+    fixed(`${Class.name} of ${of.name}`, (world) => {
+      const memory = of.make(world) as ArrayBuffer | undefined;
+      const fits = memory !== undefined && memory.byteLength > 0 && memory.byteLength % 4 === 0;
+      return fits ? new Class(memory) : memory;
+    }),
+  );
+
 /** An array of anything. */
 const arrays = fc
   .array(fc.oneof(numbers, numbers, handle, oddities), { maxLength: 9 })
@@ -209,8 +225,11 @@ export const garbage: fc.Arbitrary<Argument> = fc.oneof(
   arrays,
   handle,
   job,
+  mutex,
+  waitId,
   buffer,
   view,
+  cell,
   sharedView,
   fd,
   path,
