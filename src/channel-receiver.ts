@@ -52,7 +52,7 @@ const QUOTA = 64;
 /** So many of them since it looked in vain are worth looking again before it sleeps. */
 const BURST = 8;
 /** After so many messages, or milliseconds, a consumer that never has to wait lets others run. */
-const MESSAGES_A_TURN = 128;
+const MESSAGES_A_TURN = 1024;
 const TURN = 2;
 
 export class LaneReceiver extends End implements Receiver {
