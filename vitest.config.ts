@@ -11,16 +11,27 @@ const core = process.env['MEMMAP_RUN'] !== undefined && process.env['MEMMAP_ALL'
 const beyondCore = [
   'acceptance-table',
   'bad-input-shared',
+  'channel-fuzz',
+  'channel-kills',
+  'channel-life',
+  'channel-messages',
+  'channel-peers',
+  'channel-workers',
   'examples',
   'flush-load',
   'full-disk',
   'guard-signals',
   'kill-list',
+  'left-behind',
   'mutex-stress',
+  'pool',
   'sharing',
   'slide-garbage',
   'truncation',
   'types',
+  'wait-fallback',
+  'wait-lifecycle',
+  'wake-ups',
 ];
 // The sanitizers make mlock(2) do nothing.
 if (process.env['MEMMAP_RUN'] === 'asan')

@@ -59,7 +59,6 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
       method("startWait", start_wait),
       method("cancelWait", cancel_wait),
       method("refWaits", ref_waits),
-      method("yieldThread", yield_thread),
       method("openMutex", open_mutex),
       method("mutexOwner", mutex_owner),
       method("mutexKey", mutex_key),

@@ -5,7 +5,6 @@ import { closed } from './channel-layout.js';
 import type { Segment } from './channel-segment.js';
 import { closedError } from './errors.js';
 import type { Held } from './mutex.js';
-import { native } from './native.js';
 import type { Pending } from './waiting.js';
 
 /**
@@ -17,12 +16,6 @@ export const LINGER: number = availableParallelism() > 1 ? 0.3 : 0;
 
 /** Lets the event loop run once. */
 export const nextTurn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
-
-/** Before it looks again: on a busy machine the other end may be waiting for this very processor. */
-export const lingering = (): Promise<void> => {
-  native.yieldThread();
-  return nextTurn();
-};
 
 /** A process that ends in order closes its ends; one that dies is found dead. */
 const open = new Set<End>();

@@ -268,9 +268,10 @@ export class Lane {
     const last = alive || !this.isEmpty() ? 1 : 0;
     const deaths = (opens - closes - last - this.#load(DEATHS)) | 0;
     if (deaths <= 0) return 0;
-    this.#add(DEATHS, deaths);
-    // A number from the segment is no reason to report for ever.
-    return Math.min(deaths, 16);
+    // A number from the segment is no reason to report for ever; the others next time.
+    const told = Math.min(deaths, 16);
+    this.#add(DEATHS, told);
+    return told;
   }
 }
 

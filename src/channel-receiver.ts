@@ -1,51 +1,16 @@
 // The receiving end of a channel.
 import type { Buffer } from 'node:buffer';
 import { Callers } from './callers.js';
-import { End, LINGER, lingering, nextTurn } from './channel-end.js';
+import { End, LINGER, nextTurn } from './channel-end.js';
 import { Lane } from './channel-lane.js';
 import { LOOK_UP } from './channel-layout.js';
 import type { Segment } from './channel-segment.js';
+import type { Receiver } from './channel-types.js';
 import { invalidType, stateError } from './errors.js';
 import type { Held } from './mutex.js';
 import { native } from './native.js';
 import * as validate from './validate.js';
 import { Outcome, Pending } from './waiting.js';
-
-/**
- * Receives from all lanes in turn. `for await` ends when every sender has closed or died, and leaves the
- * receiver open. An event `'senderDied'`, with the number of the lane, is emitted for each sender that ended
- * without closing, when all that it had sent has been received.
- */
-export interface Receiver extends AsyncIterable<Buffer>, Disposable {
-  /** `undefined`: there is no message. Throws as `receive()` rejects. */
-  tryReceive(): Buffer | undefined;
-  /**
-   * Waits for a message. `undefined`: every sender has closed or died, or this receiver was closed. While it
-   * waits it keeps the process alive, unless `unref()` was called.
-   *
-   * @throws (rejects) Error `ERR_CHANNEL_CLOSED`; `ERR_CHANNEL_CORRUPT`: a lane was spoilt, and what was in
-   *   it is dropped; the others go on. `ERR_MAPPING_CLOSED`; the signal's reason.
-   */
-  receive(options?: { signal?: AbortSignal }): Promise<Buffer | undefined>;
-  /** Blocks until there is one. `undefined` also when `timeout` milliseconds are over. */
-  receiveSync(timeout?: number): Buffer | undefined;
-  /**
-   * Calls back for up to `limit` messages that are there (default: all that are when it begins), without
-   * copying: the bytes are valid inside the call, until it closes the receiver. One for which the call throws
-   * counts as received.
-   *
-   * @returns how many
-   */
-  drain(each: (message: Buffer, sender: number) => void, limit?: number): number;
-  ref(): this;
-  unref(): this;
-  /** Messages that are not received stay for the next receiver; senders get `EPIPE` meanwhile. Idempotent. */
-  close(): void;
-  readonly closed: boolean;
-  on(event: 'senderDied', listener: (sender: number) => void): this;
-  once(event: 'senderDied', listener: (sender: number) => void): this;
-  off(event: 'senderDied', listener: (sender: number) => void): this;
-}
 
 /** What a lane may take at its turn: messages, and a page of bytes counts as one more. */
 const QUOTA = 64;
@@ -55,6 +20,12 @@ const BURST = 8;
 const MESSAGES_A_TURN = 1024;
 const TURN = 2;
 
+/** What a caller waits for. */
+enum Want {
+  MESSAGE,
+  READY,
+}
+
 export class LaneReceiver extends End implements Receiver {
   readonly #lanes: readonly Lane[];
   /** Those that have had a sender. */
@@ -63,7 +34,7 @@ export class LaneReceiver extends End implements Receiver {
   #turn = 0;
   #quota = QUOTA;
   #lane!: Lane;
-  readonly #callers = new Callers<undefined, Buffer | undefined>(() => this.wait?.wake());
+  readonly #callers = new Callers<Want, Buffer | boolean | undefined>(() => this.wait?.wake());
   #listening = false;
   #draining = false;
   #ref = true;
@@ -240,23 +211,38 @@ export class LaneReceiver extends End implements Receiver {
     const signal = validate.signal('options.signal', validate.options(options).signal);
     this.check();
     signal?.throwIfAborted();
-    return this.#takeInTurn() ?? (await this.#wait(signal));
+    return this.#takeInTurn() ?? (await this.#waitForMessage(signal));
   }
 
-  #wait(signal?: AbortSignal): Promise<Buffer | undefined> {
-    const message = this.#callers.wait(undefined, signal);
+  async ready(options?: { signal?: AbortSignal }): Promise<boolean> {
+    const signal = validate.signal('options.signal', validate.options(options).signal);
+    this.check();
+    signal?.throwIfAborted();
+    // What was drained since the last call may have taken long.
+    this.#inTurn |= 7;
+    const isThere = this.#callers.length === 0 && !this.#isTurnOver() && this.#next() >= 0;
+    return isThere || (await this.#wait(Want.READY, signal)) === true;
+  }
+
+  #wait(want: Want, signal?: AbortSignal): Promise<Buffer | boolean | undefined> {
+    const result = this.#callers.wait(want, signal);
     void this.#listen();
-    return message;
+    return result;
+  }
+
+  async #waitForMessage(signal?: AbortSignal): Promise<Buffer | undefined> {
+    return (await this.#wait(Want.MESSAGE, signal)) as Buffer | undefined;
   }
 
   /** Gives messages to those that wait. False: there was none. */
   #serve(): boolean {
     let any = false;
     while (this.#callers.length > 0) {
-      const message = this.#take();
-      if (message === undefined) break;
+      const isReady = this.#callers.first === Want.READY;
+      const given = isReady ? this.#next() >= 0 || undefined : this.#take();
+      if (given === undefined) break;
       any = true;
-      this.#callers.next(message);
+      this.#callers.next(given);
     }
     return any;
   }
@@ -280,7 +266,7 @@ export class LaneReceiver extends End implements Receiver {
         if (this.#received >= BURST) since = now;
         this.#received = 0;
         if (now - since < LINGER) {
-          await lingering();
+          await nextTurn();
           this.#beginTurn();
           continue;
         }
@@ -318,10 +304,7 @@ export class LaneReceiver extends End implements Receiver {
       let message = this.#take();
       if (message !== undefined) return message;
       const now = performance.now();
-      if (now - since < LINGER && now < end) {
-        native.yieldThread();
-        continue;
-      }
+      if (now - since < LINGER && now < end) continue;
       bell.set(1);
       message = this.#take();
       const rest = end - performance.now();
@@ -340,7 +323,7 @@ export class LaneReceiver extends End implements Receiver {
     const next = async (): Promise<IteratorResult<Buffer>> => {
       if (this.closed) return { done: true, value: undefined };
       this.check();
-      const value = this.#takeInTurn() ?? (await this.#wait());
+      const value = this.#takeInTurn() ?? (await this.#waitForMessage());
       return value === undefined ? { done: true, value } : { done: false, value };
     };
     return { next, return: async () => ({ done: true, value: undefined }) };

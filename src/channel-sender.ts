@@ -1,39 +1,14 @@
 // The sending end of a channel.
 import { Callers } from './callers.js';
-import { End, LINGER, lingering } from './channel-end.js';
+import { End, LINGER, nextTurn } from './channel-end.js';
 import { checkMessage, type Lane } from './channel-lane.js';
 import { closed, failed, LOOK_UP } from './channel-layout.js';
 import type { Segment } from './channel-segment.js';
+import type { Sender } from './channel-types.js';
 import { type Held, Owner, ownerOf } from './mutex.js';
 import { native } from './native.js';
 import * as validate from './validate.js';
 import { Outcome, Pending } from './waiting.js';
-
-/**
- * Sends on a lane of its own, in order. An event `'receiverDied'` is emitted when a sender that waits for room
- * finds that the receiver has ended without closing; the sender goes on waiting for the next one.
- */
-export interface Sender extends Disposable {
-  /** False: no room (or messages of `send()` wait for it already). Throws as `send()` rejects. */
-  trySend(message: Uint8Array): boolean;
-  /**
-   * Waits for room. The bytes are copied when there is some, so leave them alone until then. While it waits
-   * it keeps the process alive.
-   *
-   * @throws (rejects) TypeError `ERR_INVALID_ARG_TYPE`, RangeError `ERR_OUT_OF_RANGE` (longer than
-   *   `maxMessage`); Error `EPIPE`: the receiver has closed; `ERR_CHANNEL_CLOSED`: this sender has;
-   *   `ERR_CHANNEL_CORRUPT`, `ERR_MAPPING_CLOSED`; the signal's reason, and then it was not sent.
-   */
-  send(message: Uint8Array, options?: { signal?: AbortSignal }): Promise<void>;
-  /** Blocks until there is room. False: `timeout` milliseconds were over before. */
-  sendSync(message: Uint8Array, timeout?: number): boolean;
-  /** What was sent stays for the receiver; `send()`s that wait are rejected. Idempotent. */
-  close(): void;
-  readonly closed: boolean;
-  on(event: 'receiverDied', listener: () => void): this;
-  once(event: 'receiverDied', listener: () => void): this;
-  off(event: 'receiverDied', listener: () => void): this;
-}
 
 export class LaneSender extends End implements Sender {
   readonly #lane: Lane;
@@ -107,7 +82,7 @@ export class LaneSender extends End implements Sender {
         this.check();
         if (this.#flush()) break;
         if (performance.now() - since < LINGER) {
-          await lingering();
+          await nextTurn();
           continue;
         }
         room.set(1);
@@ -153,10 +128,7 @@ export class LaneSender extends End implements Sender {
       const now = performance.now();
       const rest = end - now;
       if (rest <= 0) return false;
-      if (now - since < LINGER) {
-        native.yieldThread();
-        continue;
-      }
+      if (now - since < LINGER) continue;
       room.set(1);
       if (sent()) break;
       const outcome = native.wait(room.words, room.index, 1, Math.min(rest, LOOK_UP));

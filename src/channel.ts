@@ -2,9 +2,10 @@
 
 import { Lane } from './channel-lane.js';
 import { failed, MAX_CAPACITY, MAX_LANES, MIN_CAPACITY } from './channel-layout.js';
-import { LaneReceiver, type Receiver } from './channel-receiver.js';
+import { LaneReceiver } from './channel-receiver.js';
 import { Segment } from './channel-segment.js';
-import { LaneSender, type Sender } from './channel-sender.js';
+import { LaneSender } from './channel-sender.js';
+import type { Receiver, Sender } from './channel-types.js';
 import { closedError, invalidType, stateError } from './errors.js';
 import { Mapping } from './mapping.js';
 import type { SharedMemory } from './shared-memory.js';

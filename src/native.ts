@@ -96,8 +96,6 @@ export interface Native {
   cancelWait(id: number): boolean;
   /** Whether the event loop goes on for waits that are pending. */
   refWaits(on: boolean): void;
-  /** Lets other threads run that want this one's processor. */
-  yieldThread(): void;
   openMutex(handle: Handle, byteOffset: number): MutexHandle;
   /** The same for each Mutex on the same bytes. */
   mutexKey(mutex: MutexHandle): string;

@@ -54,9 +54,9 @@ describe('it would be told if', () => {
     ['share() took any mapping', 'share.d.ts', /Record<string, SharedMemory>, options/, 'Record<string, object>, options', USAGE], // biome-ignore format: a list
     ['a cell could be of bytes', 'sync.d.ts', /Int32Array \| Uint32Array/, 'Int32Array | Uint32Array | Uint8Array', SYNC], // biome-ignore format: a list
     ['a lock always was to be had', 'mutex.d.ts', /tryLock\(\): Held \| undefined/, 'tryLock(): Held', SYNC], // biome-ignore format: a list
-    ['a message could be any view', 'channel-sender.d.ts', /trySend\(message: Uint8Array\)/, 'trySend(message: ArrayBufferView)', CHANNEL], // biome-ignore format: a list
-    ['there always was a message', 'channel-receiver.d.ts', /tryReceive\(\): Buffer \| undefined/, 'tryReceive(): Buffer', CHANNEL], // biome-ignore format: a list
-    ['a receiver was no iterable', 'channel-receiver.d.ts', /interface Receiver extends AsyncIterable<Buffer>, /, 'interface Receiver extends ', CONTRACT], // biome-ignore format: a list
+    ['a message could be any view', 'channel-types.d.ts', /trySend\(message: Uint8Array\)/, 'trySend(message: ArrayBufferView)', CHANNEL], // biome-ignore format: a list
+    ['there always was a message', 'channel-types.d.ts', /tryReceive\(\): Buffer \| undefined/, 'tryReceive(): Buffer', CHANNEL], // biome-ignore format: a list
+    ['a receiver was no iterable', 'channel-types.d.ts', /interface Receiver extends AsyncIterable<Buffer>, /, 'interface Receiver extends ', CONTRACT], // biome-ignore format: a list
   ];
 
   /** Compiles a copy of test/types/ in a copy of the package of which one declaration was changed. */

@@ -57,7 +57,6 @@ napi_value notify_on(napi_env env, napi_callback_info info);
 napi_value listen_for_waits(napi_env env, napi_callback_info info);
 napi_value start_wait(napi_env env, napi_callback_info info);
 napi_value cancel_wait(napi_env env, napi_callback_info info);
-napi_value yield_thread(napi_env env, napi_callback_info info);
 napi_value ref_waits(napi_env env, napi_callback_info info);
 
 // mutex_functions.cc

@@ -5,7 +5,6 @@
 #include "binding/functions.h"
 #include "binding/mapping_handle.h"
 #include "core/futex.h"
-#include "core/platform.h"
 
 namespace memmap::binding {
 namespace {
@@ -132,11 +131,6 @@ napi_value cancel_wait(napi_env env, napi_callback_info info) {
   if (!arg.ok || state == nullptr) return nullptr;
   if (!to_size(env, arg[0], kMaxBytes, &id)) return raise_argument(env, "expected a number");
   return make_bool(env, waiters::cancel(&state->waits, id));
-}
-
-napi_value yield_thread(napi_env, napi_callback_info) {
-  yield_processor();
-  return nullptr;
 }
 
 // (on). Whether the event loop goes on for the waits that are pending.

@@ -1,7 +1,6 @@
 #include "core/platform.h"
 
 #include <pthread.h>
-#include <sched.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
@@ -18,8 +17,6 @@ size_t page_size() {
 bool on_main_thread() { return syscall(SYS_gettid) == getpid(); }
 
 void set_thread_name(const char* name) { prctl(PR_SET_NAME, name, 0, 0, 0); }
-
-void yield_processor() { sched_yield(); }
 
 int start_thread(void* (*run)(void*), void* data) {
   sigset_t all;

@@ -25,9 +25,6 @@ bool on_main_thread();
 // madvise(2) and mbind-like hints never fail a mapping: they are advice.
 void set_thread_name(const char* name);
 
-// Lets other threads run that want this one's processor.
-void yield_processor();
-
 // A detached thread of ours, with a small stack and all signals blocked but those of faults: they are for
 // the program's own threads. 0, or an errno value.
 int start_thread(void* (*run)(void*), void* data);
