@@ -7,12 +7,13 @@
 // the two processes run matters more than what they are: so also on one processor, and on one each.
 import { execFile, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, writeFileSync } from 'node:fs';
-import { cpus, release } from 'node:os';
+import { existsSync } from 'node:fs';
+import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { parseArgs, promisify } from 'node:util';
 import { inherited, SharedMemory, share } from '../lib/index.js';
 import { notify, wait, waitAsync } from '../lib/sync.js';
+import { inRounds, print, save } from './rounds.mjs';
 
 const SELF = fileURLToPath(import.meta.url);
 const IN_C = fileURLToPath(new URL('../out/native-test/Release/futex_ping', import.meta.url));
@@ -116,14 +117,12 @@ async function pair(a, b, trips, [one, other]) {
   return Number(text);
 }
 
-const inC = async (trips, place) => Number((await run(IN_C, [trips, ...place].map(String))).stdout);
+const pairInC = async (trips, place) =>
+  Number((await run(IN_C, [trips, ...place].map(String))).stdout);
 const inNode = (trips, place) => pair('ping', 'pong', trips, place);
 const inAsync = (trips, place) => pair('pingAsync', 'pongAsync', trips, place);
 const bySend = async (trips) =>
   Number((await run(process.execPath, [SELF, 'pingSend', `${trips}`])).stdout);
-
-const sorted = (all) => [...all].sort((a, b) => a - b);
-const median = (all) => sorted(all)[Math.floor(all.length / 2)];
 
 async function main() {
   const { values } = parseArgs({
@@ -133,59 +132,28 @@ async function main() {
       json: { type: 'string' },
     },
   });
-  const rounds = Number(values.rounds);
   const many = Number(values.trips);
   if (!existsSync(IN_C)) throw new Error(`${IN_C} is missing: npm run build`);
   const places = { free: [], 'one processor': [0, 0] };
   if (cpus().length > 1) places['two processors'] = [0, 1];
+  const micro = (call) => async () => (await call()) / 1000;
   const cases = [];
   const few = Math.ceil(many / 5); // of what takes long
   for (const [place, at] of Object.entries(places)) {
     const trips = place === 'two processors' ? few : many;
+    const inC = `futex(2) in C, ${place}`;
     cases.push(
-      { name: `futex(2) in C, ${place}`, call: () => inC(trips, at) },
-      {
-        name: `wait and notify, ${place}`,
-        call: () => inNode(trips, at),
-        than: `futex(2) in C, ${place}`,
-      },
+      { name: inC, call: micro(() => pairInC(trips, at)) },
+      { name: `wait and notify, ${place}`, call: micro(() => inNode(trips, at)), than: inC },
     );
   }
   cases.push(
-    { name: 'waitAsync and notify, free', call: () => inAsync(few, []) },
-    { name: 'process.send(), free', call: () => bySend(few) },
+    { name: 'waitAsync and notify, free', call: micro(() => inAsync(few, [])) },
+    { name: 'process.send(), free', call: micro(() => bySend(few)) },
   );
-  const machine = {
-    cpu: cpus()[0]?.model,
-    cores: cpus().length,
-    kernel: release(),
-    node: process.version,
-  };
-  console.log(
-    `${machine.cpu}, ${machine.cores} cores, Linux ${machine.kernel}, Node ${machine.node}`,
-  );
-  console.log(
-    `${rounds} rounds of ${many} round trips (a fifth for the last four), in microseconds`,
-  );
-  for (const one of cases) one.times = [];
-  for (let round = 0; round < rounds; round++) {
-    for (const one of cases) one.times.push((await one.call()) / 1000);
-  }
-  const report = { ...machine, rounds, trips: many, microseconds: {}, ratio: {} };
-  for (const { name, times, than } of cases) {
-    const all = sorted(times);
-    const numbers = { median: median(all), least: all[0], most: all.at(-1) };
-    report.microseconds[name] = numbers;
-    const beside = cases.find((other) => other.name === than)?.times;
-    // Of each round, and their median: neighbours in time have met the same machine.
-    if (beside) report.ratio[name] = median(times.map((time, i) => time / beside[i]));
-    const ratio = beside ? `   ratio ${report.ratio[name].toFixed(2)}` : '';
-    const [mid, low, high] = Object.values(numbers).map((n) => n.toFixed(2).padStart(8));
-    console.log(`${name.padEnd(36)}${mid}   (${low} to${high})${ratio}`);
-  }
-  const json = JSON.stringify(report, null, 2);
-  console.log(json);
-  if (values.json) writeFileSync(values.json, `${json}\n`);
+  const results = await inRounds(Number(values.rounds), cases);
+  print(`Round trips between two processes, ${many} in a row`, 'microseconds', results);
+  save(values.json, { 'round trips, microseconds': results });
 }
 
 const roles = { ping, pong, pingAsync, pongAsync };
