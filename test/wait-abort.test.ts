@@ -70,8 +70,21 @@ test('after the end it does nothing', async () => {
   const controller = new AbortController();
   const waiting = waitAsync(cell, 0, 0, { signal: controller.signal });
   expect(notify(cell, 0, 1)).toBe(1);
-  controller.abort(); // it has been woken, though nobody has been told
   expect(await waiting).toBe('ok');
+  controller.abort();
+  expect(await waiting).toBe('ok');
+});
+
+test('just after a notify() it comes in time, or is too late: the wait has one end', async () => {
+  for (let round = 0; round < 200; round++) {
+    const cell = cells();
+    const controller = new AbortController();
+    const waiting = outcome(waitAsync(cell, 0, 0, { signal: controller.signal }));
+    if (round % 2) await until('it sleeps', () => asleep() === 1);
+    expect(notify(cell, 0, 1)).toBe(1);
+    controller.abort('enough');
+    expect(['ok', 'enough']).toContain(await waiting);
+  }
 });
 
 test('a wake that an aborted wait has got goes to another', async () => {

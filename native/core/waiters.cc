@@ -288,7 +288,8 @@ bool cancel(const Owner* owner, uint64_t id) {
   std::lock_guard<std::mutex> held(g_state->mutex);
   bool found = false;
   each_pending([&](Slot& slot) {
-    if (slot.id != id || slot.owner != owner) return;
+    // One that was notified counts as woken, though its thread has not said so yet.
+    if (slot.id != id || slot.owner != owner || slot.notified) return;
     found = true;
     slot.id = 0;
     g_state->pending.fetch_sub(1);
