@@ -162,8 +162,9 @@ const scenarios: Record<string, (channel: Channel) => Promise<void>> = {
   },
   async 'a sender is terminated'(channel) {
     const receiver = channel.receiver();
-    const died: number[] = [];
-    receiver.on('senderDied', (lane) => died.push(lane));
+    // Which lane it was: a place that nobody holds is taken before one that a dead sender holds.
+    let died = 0;
+    receiver.on('senderDied', () => died++);
     for (let round = 1; round <= 3; round++) {
       const one = worker(channel, 'sendsFive');
       await said(one);
@@ -172,7 +173,7 @@ const scenarios: Record<string, (channel: Channel) => Promise<void>> = {
       assert('the end', await receiver.receive(), undefined);
       assert('again', await receiver.receive(), undefined);
       assert('receiveSync', receiver.receiveSync(0), undefined);
-      assert('deaths', died, Array(round).fill(0));
+      assert('deaths', died, round);
     }
     // Its place is free.
     const senders = [channel.sender(), channel.sender(), channel.sender()];
@@ -180,7 +181,7 @@ const scenarios: Record<string, (channel: Channel) => Promise<void>> = {
     same(await receiver.receive(), 0, 0);
     for (const sender of senders) sender.close();
     assert('after an end in order', await receiver.receive(), undefined);
-    assert('deaths', died, [0, 0, 0]);
+    assert('deaths', died, 3);
   },
   async 'a sender is terminated while it is blocked'(channel) {
     const receiver = channel.receiver();
