@@ -46,6 +46,17 @@ test('beside receive(): each caller has its turn', async () => {
   expect(String(await second)).toBe('b');
 });
 
+test.each(['close', 'unmap'])('%s() while it looks again, before it sleeps', async (how) => {
+  const { channel, receiver, sender } = pair();
+  for (let i = 0; i < 20; i++) sender.trySend(Buffer.from('one of many'));
+  expect(await receiver.ready()).toBe(true);
+  receiver.drain(() => {});
+  const waiting = outcome(receiver.ready());
+  if (how === 'close') receiver.close();
+  else channel.memory.unmap();
+  expect(await waiting).toBe(how === 'close' ? false : 'ERR_MAPPING_CLOSED');
+});
+
 test('ends with the signal, with close() and with unmap()', async () => {
   const { channel, receiver } = pair();
   const abort = new AbortController();
