@@ -142,16 +142,16 @@ bool Region::lift_protection(uintptr_t at, FaultKind kind) {
 
 // The page may be good by now: the file has grown again, or refresh(), slide() or protect() was faster than
 // this handler. To replace it would cut it off from the file for nothing, and for a wrong reason. So each
-// thread runs its instruction again, once, before that.
+// thread runs its instruction again before that; several times, since a file that is cut and grown again
+// and again can be short at each access and long enough at each look.
 bool Region::try_again(uintptr_t at) {
+  constexpr int kTimes = 8;
   const long thread = syscall(SYS_gettid);
   Again& last = again_[static_cast<size_t>(thread) % std::size(again_)];
-  if (last.thread == thread && last.at == at) {
-    last = {};
-    return false;
-  }
-  last = {thread, at};
-  return true;
+  if (last.thread != thread || last.at != at) last = {thread, at, 0};
+  if (last.times++ < kTimes) return true;
+  last = {};
+  return false;
 }
 
 void Region::report(FaultKind kind, uintptr_t begin, uintptr_t end) {

@@ -174,6 +174,7 @@ class Region : public std::enable_shared_from_this<Region> {
   struct Again {
     long thread;
     uintptr_t at;
+    int times;
   };
   Again again_[16] = {};            // faults that were let happen again, by thread
   std::vector<Fault> past_faults_;  // of the incident, once the region is released

@@ -35,6 +35,9 @@ constexpr int64_t kOnItsWay =
     50'000'000;  // by then its thread sleeps, on all but the busiest machines
 constexpr int64_t kIdle = 10'000'000'000;  // after which a thread without work ends
 
+// Of a wait whose thread was on its way into the kernel, and perhaps not there yet.
+enum class Notified : uint8_t { kNo, kPerhapsWoken, kNotWoken };
+
 struct Slot {
   uint64_t id;  // 0: stale
   Word word;
@@ -42,7 +45,7 @@ struct Slot {
   int64_t deadline;
   Owner* owner;
   int64_t since;  // when it began
-  bool notified;  // while its thread was on its way into the kernel, and perhaps not there yet
+  Notified notified;
 };
 
 struct Waiter {
@@ -98,6 +101,48 @@ bool settle_by_value(Slot& slot) {
   return slot.id == 0;
 }
 
+template <class F>
+void each_slot(F visit) {
+  for (Waiter* waiter : g_state->waiters) {
+    for (Slot& slot : waiter->slots)
+      visit(*waiter, slot);
+  }
+}
+
+// The kernel wakes those that sleep, whosever they are, in their order. A wait of ours counts from the call
+// that began it, though, and its thread may still be on its way there. So, of waits that began just now,
+// some but not all of which are wanted: the oldest are picked here, and the kernel is not asked.
+int notify_held(const Word& word, int count) {
+  const int64_t just_now = memmap_now() - kOnItsWay;
+  std::vector<std::pair<Slot*, Waiter*>> ours;
+  bool fresh = false;
+  each_slot([&](Waiter& waiter, Slot& slot) {
+    if (slot.id == 0 || slot.notified != Notified::kNo) return;
+    if (slot.word.address != word.address) return;
+    ours.emplace_back(&slot, &waiter);
+    fresh = fresh || slot.since > just_now;
+  });
+  const bool pick = fresh && ours.size() > static_cast<size_t>(count);
+  const int woken = pick ? 0 : memmap_notify(word.pointer(), count);
+  if (woken < 0 || woken >= count) return woken;
+  std::sort(ours.begin(), ours.end(),
+            [](const auto& a, const auto& b) { return a.first->id < b.first->id; });
+  if (ours.size() > static_cast<size_t>(count)) ours.resize(static_cast<size_t>(count));
+  int asleep = 0;  // woken just now, or not there yet: their threads find out
+  int others = 0;
+  for (const auto& [slot, waiter] : ours) {
+    if (waiter->asleep && !pick) {
+      slot->notified = woken > 0 ? Notified::kPerhapsWoken : Notified::kNotWoken;
+      asleep++;
+    } else {
+      settle(*slot, Outcome::kOk);
+      others++;
+    }
+    kick(*waiter);
+  }
+  return std::max(woken, asleep) + others;
+}
+
 // --- the threads ----------------------------------------------------------------------------------
 
 // Drops what is stale, what has run out of time, and what lies on a page that is nobody's but ours.
@@ -122,8 +167,9 @@ void sweep(Waiter& waiter) {
 void settle_woken(Waiter& waiter, size_t asleep, size_t woken) {
   for (size_t i = 0; i < asleep && i <= woken; i++) {
     Slot& slot = waiter.slots[i];
-    if (slot.id == 0) {
-      memmap_notify(slot.word.pointer(), 1);
+    if (slot.id == 0 || (i == woken && slot.notified == Notified::kNotWoken)) {
+      // The wake was meant for another one, who may be on the way into the kernel as well.
+      notify_held(slot.word, 1);
     } else if (i == woken) {
       settle(slot, Outcome::kOk);
     } else {
@@ -215,7 +261,7 @@ void* run(void* data) {
       if (!any && error != EAGAIN) settle(waiter->slots[0], Outcome::kFault);
     }
     for (Slot& slot : waiter->slots) {
-      if (slot.id != 0 && slot.notified) settle(slot, Outcome::kOk);
+      if (slot.id != 0 && slot.notified != Notified::kNo) settle(slot, Outcome::kOk);
     }
   }
 }
@@ -249,14 +295,6 @@ Result<Waiter*> find_place() {
   return waiter;
 }
 
-template <class F>
-void each_slot(F visit) {
-  for (Waiter* waiter : g_state->waiters) {
-    for (Slot& slot : waiter->slots)
-      visit(*waiter, slot);
-  }
-}
-
 // Visits the slots that still wait; whose thread is to look again, if the visit made one stale.
 template <class F>
 void each_pending(F visit) {
@@ -278,7 +316,7 @@ Result<uint64_t> start(Owner* owner, const Word& word, uint32_t value, int64_t d
     return place.failure();
   }
   const uint64_t id = ++g_state->last_id;
-  place.value()->slots.push_back({id, word, value, deadline, owner, memmap_now(), false});
+  place.value()->slots.push_back({id, word, value, deadline, owner, memmap_now(), Notified::kNo});
   g_state->pending.fetch_add(1);
   kick(*place.value());
   return id;
@@ -289,7 +327,7 @@ bool cancel(const Owner* owner, uint64_t id) {
   bool found = false;
   each_pending([&](Slot& slot) {
     // One that was notified counts as woken, though its thread has not said so yet.
-    if (slot.id != id || slot.owner != owner || slot.notified) return;
+    if (slot.id != id || slot.owner != owner || slot.notified != Notified::kNo) return;
     found = true;
     slot.id = 0;
     g_state->pending.fetch_sub(1);
@@ -297,39 +335,10 @@ bool cancel(const Owner* owner, uint64_t id) {
   return found;
 }
 
-// The kernel wakes those that sleep, whosever they are, in their order. A wait of ours counts from the call
-// that began it, though, and its thread may still be on its way there. So, of waits that began just now,
-// some but not all of which are wanted: the oldest are picked here, and the kernel is not asked.
 int notify(const Word& word, int count) {
   if (g_state->pending.load() == 0) return memmap_notify(word.pointer(), count);
   std::lock_guard<std::mutex> held(g_state->mutex);
-  const int64_t just_now = memmap_now() - kOnItsWay;
-  std::vector<std::pair<Slot*, Waiter*>> ours;
-  bool fresh = false;
-  each_slot([&](Waiter& waiter, Slot& slot) {
-    if (slot.id == 0 || slot.word.address != word.address) return;
-    ours.emplace_back(&slot, &waiter);
-    fresh = fresh || slot.since > just_now;
-  });
-  const bool pick = fresh && ours.size() > static_cast<size_t>(count);
-  const int woken = pick ? 0 : memmap_notify(word.pointer(), count);
-  if (woken < 0 || woken >= count) return woken;
-  std::sort(ours.begin(), ours.end(),
-            [](const auto& a, const auto& b) { return a.first->id < b.first->id; });
-  if (ours.size() > static_cast<size_t>(count)) ours.resize(static_cast<size_t>(count));
-  int asleep = 0;  // woken just now, or not there yet: their threads find out
-  int others = 0;
-  for (const auto& [slot, waiter] : ours) {
-    if (waiter->asleep && !pick) {
-      slot->notified = true;
-      asleep++;
-    } else {
-      settle(*slot, Outcome::kOk);
-      others++;
-    }
-    kick(*waiter);
-  }
-  return std::max(woken, asleep) + others;
+  return notify_held(word, count);
 }
 
 void leave(const Region& region, uintptr_t from) {
