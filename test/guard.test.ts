@@ -123,6 +123,14 @@ const cases: [string, object][] = [
     },
   ],
   [
+    'executeOnly',
+    {
+      values: [7, 8, 7],
+      survived: 1,
+      warnings: [{ ...warned()[0], named: false, faults: [fault('unmapped', 0, P)] }],
+    },
+  ],
+  [
     'posixSync',
     {
       before: 'returned',

@@ -63,7 +63,10 @@ bool ours(int signal, const siginfo_t* info) {
   if (signal == SIGBUS) {
     return info->si_code == BUS_ADRERR || info->si_code == BUS_MCEERR_AR;
   }
-  return info->si_code == SEGV_ACCERR || info->si_code == SEGV_MAPERR;
+  // SEGV_PKUERR: a page that may only be executed, which the kernel keeps from being read with a protection
+  // key where the processor has them (mm/mprotect.c). A new protection takes the key off again.
+  return info->si_code == SEGV_ACCERR || info->si_code == SEGV_MAPERR ||
+         info->si_code == SEGV_PKUERR;
 }
 
 void handle(int signal, siginfo_t* info, void* context) {

@@ -13,7 +13,7 @@ import { promisify } from 'node:util';
 import { isMainThread, Worker } from 'node:worker_threads';
 import { deflate } from 'node:zlib';
 import { type Mapping, map, stats } from 'memmap';
-import { MAP, MS, mmap, msync, PAGE_SIZE, PROT } from 'memmap/posix';
+import { MAP, MS, mmap, mprotect, msync, PAGE_SIZE, PROT } from 'memmap/posix';
 
 const [name = '', path = '', where = ''] = process.argv.slice(2);
 const P = PAGE_SIZE;
@@ -175,6 +175,15 @@ const scenarios: Record<string, () => object | Promise<object>> = {
     anonymous[0] = 1;
     none[1] = 2;
     return { values: [...values, anonymous[0], none[1]] };
+  },
+  /** Where the processor has protection keys (pku), these cannot be read; elsewhere not written. */
+  async executeOnly() {
+    const bytes = new Uint8Array(mmap(2 * P, PROT.READ | PROT.WRITE, MAP.PRIVATE | MAP.ANONYMOUS));
+    bytes.fill(7);
+    mprotect(bytes, PROT.EXEC);
+    const before = bytes[1];
+    bytes[1] = 8;
+    return { values: [before, bytes[1], bytes[2]] };
   },
   /** msync() returns 0 for pages that are the file's no more: it must not be believed. */
   async posixSync() {

@@ -227,6 +227,7 @@ function makeWorld(directory: string): World {
 
 /** Unmaps and closes what is there. */
 function end(world: World): void {
+  call('refWaits', false); // it may have been told to keep the process alive
   for (const open of [...world.fds, ...world.owned]) closeSync(open);
   for (const mutex of world.mutexes.splice(0)) release(mutex);
   for (const mapping of world.handles) call('unmap', mapping);
