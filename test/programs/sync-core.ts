@@ -1,11 +1,11 @@
 // The core of memmap/sync, on the main thread and in a worker: prints what came of each, the same wherever
 // it works. Run by itself, and where futex_waitv(2) is missing.
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { isMainThread, parentPort, Worker } from 'node:worker_threads';
 import { anonymous, SharedMemory, stats } from 'memmap';
 import { Mutex, notify, wait, waitAsync } from 'memmap/sync';
 import { collected } from '../support/gc.js';
-import { outcome, waiterThreads } from '../support/sync.js';
+import { outcome } from '../support/sync.js';
 import { until } from '../support/until.js';
 import { TestWorker } from '../support/worker.js';
 
@@ -37,7 +37,8 @@ async function core(): Promise<Record<string, unknown>> {
 
   // On as many words, changed and notified through another mapping: only the kernel can tell them.
   const many = Array.from({ length: 100 }, (_, i) => waitAsync(cell, i, 0));
-  results['threads'] = waiterThreads() >= 100;
+  // Whatever they are called: each names itself, once it runs.
+  results['threads'] = readdirSync('/proc/self/task').length >= 100;
   for (let i = 0; i < 100; i++) {
     Atomics.store(elsewhere, i, 1);
     notify(elsewhere, i);
