@@ -1,0 +1,228 @@
+// Disks for attacks: an image behind native/test/block_log.c, a loop device over that, a file system on
+// it; and images looked at after a cut. Whatever is set up is taken down, however the script ends.
+import { execFileSync, spawn } from 'node:child_process';
+import {
+  closeSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  openSync,
+  readFileSync,
+  realpathSync,
+  rmdirSync,
+  rmSync,
+  truncateSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { until } from '../../out/test/support/until.js';
+import { root } from './report.mjs';
+
+const server = join(root, 'out/native-test/Release/block_log');
+const MiB = 1 << 20;
+
+/** Runs all of these, the last first, whatever becomes of each; then throws the first error. */
+function takeDown(steps) {
+  let first;
+  while (steps.length > 0) {
+    try {
+      steps.pop()();
+    } catch (error) {
+      first ??= error;
+    }
+  }
+  if (first) throw first;
+}
+
+/** What undoes what is set up now. */
+const undo = [];
+const later = (step) => {
+  undo.push(step);
+  return () => {
+    const at = undo.lastIndexOf(step);
+    if (at >= 0) undo.splice(at, 1);
+    step();
+  };
+};
+process.on('exit', () => {
+  try {
+    takeDown(undo);
+  } catch (error) {
+    console.error(`not taken down: ${error.message}`);
+    process.exitCode = 1;
+  }
+});
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+  process.on(signal, () => process.exit(1)); // through the list above
+}
+
+function call(command, ...args) {
+  return execFileSync(command, args, { encoding: 'utf8', stdio: 'pipe' }).trim();
+}
+
+function umount(directory) {
+  try {
+    call('umount', directory);
+  } catch (error) {
+    // Nothing may stay mounted, but a test that left something open has to be seen.
+    call('umount', '-l', directory);
+    throw error;
+  }
+}
+
+const makers = {
+  ext4: ['mkfs.ext4', '-q', '-F', '-b', '4096', '-m', '0'].concat(
+    ['-J', 'size=4', '-E', 'nodiscard,lazy_itable_init=0,lazy_journal_init=0'], // biome-ignore format: one list
+  ),
+  // Without a journal there is none that could be aborted: a failed write stays one of that file alone.
+  'ext4 without a journal': ['mkfs.ext4', '-q', '-F', '-b', '4096', '-m', '0'].concat(
+    ['-O', '^has_journal', '-E', 'nodiscard,lazy_itable_init=0'], // biome-ignore format: one list
+  ),
+  xfs: ['mkfs.xfs', '-q', '-f', '-K'],
+  btrfs: ['mkfs.btrfs', '-q', '-f', '-K'],
+};
+/** The smallest that its mkfs makes, or a little more. */
+const sizes = {
+  ext4: 48 * MiB,
+  'ext4 without a journal': 24 * MiB,
+  xfs: 320 * MiB,
+  btrfs: 160 * MiB,
+};
+const typeOf = (kind) => kind.split(' ')[0];
+
+/** Why no recorded disk can be had here, if so. */
+export function cause() {
+  if (!existsSync(server)) return 'block_log was not built (npm run build says why)';
+  if (process.getuid() !== 0) return 'mounting needs root';
+  if (!existsSync('/dev/fuse')) return 'there is no /dev/fuse';
+  if (!existsSync('/dev/loop-control')) return 'there are no loop devices';
+  return undefined;
+}
+
+/** Why no file system of this kind can be had here, if so. */
+export function causeOf(kind) {
+  const [mkfs] = makers[kind];
+  try {
+    execFileSync(mkfs, ['-V'], { stdio: 'pipe' });
+  } catch (error) {
+    if (error.code === 'ENOENT') return `${mkfs} is not installed`;
+  }
+  const known = () => readFileSync('/proc/filesystems', 'utf8').split(/\s+/).includes(typeOf(kind));
+  return known() ? undefined : `this kernel has no ${typeOf(kind)}`;
+}
+
+/** A directory of the script's own, in memory where that is possible. */
+export function workspace() {
+  const parent = existsSync('/dev/shm') ? '/dev/shm' : realpathSync(tmpdir());
+  const directory = mkdtempSync(join(parent, 'memmap-attack-'));
+  later(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+/** A recorded disk with a file system on it. */
+export class RecordedDisk {
+  #name;
+  #server;
+  #ended;
+  #mounted;
+  #down;
+
+  /** Set up under `directory`; `kind` as in makers, undefined for the bare disk. */
+  static async start(directory, name, kind, options = '') {
+    const disk = new RecordedDisk();
+    await disk.#start(join(directory, name), kind, options);
+    return disk;
+  }
+
+  async #start(place, kind, options) {
+    this.#name = place;
+    const image = `${place}.image`;
+    writeFileSync(image, '');
+    truncateSync(image, kind === undefined ? MiB : sizes[kind]);
+    mkdirSync(place);
+    mkdirSync(`${place}.mount`);
+    const steps = [];
+    this.#down = later(() => takeDown(steps));
+    steps.push(() => {
+      for (const folder of [place, `${place}.mount`]) rmdirSync(folder); // empty, or something is wrong
+      for (const file of [image, this.log]) rmSync(file, { force: true });
+    });
+    this.#server = spawn(server, [place, image, this.log], {
+      stdio: ['ignore', 'ignore', 'inherit'],
+      detached: true, // a Ctrl-C is not for it: the file system on top has to be unmounted first
+    });
+    this.#ended = new Promise((resolve) => this.#server.once('exit', resolve));
+    let ended = false;
+    this.#ended.then(() => {
+      ended = true;
+    });
+    steps.push(() => this.#server.kill('SIGKILL'));
+    await until('the disk is served', () => {
+      if (ended) throw new Error('block_log did not start');
+      return existsSync(this.disk);
+    });
+    steps.push(() => umount(place));
+    this.mount = `${place}.mount`;
+    if (kind === undefined) return;
+    this.device = call('losetup', '--direct-io=on', '-f', '--show', this.disk);
+    steps.push(() => call('losetup', '-d', this.device));
+    const direct = `/sys/block/${basename(this.device)}/loop/dio`;
+    // Through the page cache writes would be merged, and would arrive in an order of its own.
+    if (readFileSync(direct, 'utf8').trim() !== '1')
+      throw new Error('no direct I/O on a loop device');
+    call(...makers[kind], this.device);
+    call('mount', '-t', typeOf(kind), ...(options ? ['-o', options] : []), this.device, this.mount);
+    this.#mounted = true;
+    steps.push(() => {
+      if (this.#mounted) umount(this.mount);
+    });
+  }
+
+  get log() {
+    return `${this.#name}.log`;
+  }
+  get disk() {
+    return join(this.#name, 'disk');
+  }
+  get marks() {
+    return join(this.#name, 'marks');
+  }
+  get image() {
+    return `${this.#name}.image`;
+  }
+
+  /** See native/test/block_log.c. */
+  command(text) {
+    const fd = openSync(join(this.#name, 'control'), 'w');
+    writeSync(fd, text);
+    closeSync(fd);
+  }
+
+  umount() {
+    this.#mounted = false;
+    umount(this.mount);
+  }
+
+  /** Takes everything down. */
+  async stop() {
+    this.#down();
+    await this.#ended;
+  }
+}
+
+/** Looks at an image through a mount of its own: `look` gets the directory. Its result, or how it cannot be mounted. */
+export function lookAt(image, directory, kind, look) {
+  try {
+    call('mount', '-t', typeOf(kind), '-o', 'loop', image, directory);
+  } catch (error) {
+    return { unmountable: error.message };
+  }
+  const down = later(() => umount(directory));
+  try {
+    return look(directory);
+  } finally {
+    down();
+  }
+}
