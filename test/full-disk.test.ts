@@ -63,3 +63,15 @@ test('a device that fails: the flush rejects, and no later one ever resolves', a
   expect(seen['other']).toEqual([first, `ERR_MAPPING_POISONED ${code}`]);
   expect(seen['closed']).toBe(true);
 });
+
+// The kernel tells a description once. Two flushes at once, or msync(2) on the mapping's buffer and then a flush:
+// the second gets 0 from it.
+test.for(['together', 'raw'])(
+  'a device that fails, seen by two (%s): both are told',
+  async (name, context) => {
+    const directory = smallExt4(context, 16 * MiB, 6 * MiB);
+    const [first, second] = (await child(name, directory, 12 * MiB)) as string[];
+    expect(first).toMatch(/^(EIO|ENOSPC) msync$/);
+    expect(second).toBe(`ERR_MAPPING_POISONED ${first?.split(' ')[0]}`);
+  },
+);

@@ -11,6 +11,7 @@
 #include <atomic>
 #include <cstdint>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -56,10 +57,12 @@ class File {
   Failure sync(const std::vector<FileRange>& ranges);
   // The same through an address that the caller knows to be mapped from this file.
   Failure sync_mapped(void* address, size_t length);
+  // msync(2) and no more, at such an address: asked again after a failure, it says what the kernel says.
+  Failure msync_mapped(void* address, size_t length, int flags);
 
-  // 0, or the errno of the sync that failed. The kernel has marked those pages clean: a later sync
-  // that succeeds proves nothing.
-  int poisoned() const { return poisoned_.load(); }
+  // A failure if a sync failed before. The kernel has marked those pages clean: a later sync that
+  // succeeds proves nothing.
+  Failure poisoned() const;
 
  private:
   File(int fd, bool writable, const std::string& made_at);
@@ -72,6 +75,9 @@ class File {
   const bool writable_;
   const std::string made_at_;
   size_t page_ = page_size();
+  // Held for each sync. The kernel tells a description of an error once: of two syncs of the same pages
+  // one fails and the other returns 0, and must find the file poisoned by then.
+  std::mutex syncing_;
   std::atomic<bool> directory_synced_;
   std::atomic<int> poisoned_{0};
 };

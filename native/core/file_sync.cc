@@ -13,20 +13,37 @@
 namespace memmap {
 
 Failure File::sync_failed(int error, const char* syscall) {
-  // ENOMEM (a hole in the addresses), EBUSY and EINTR say nothing about the disk.
-  if (error != ENOMEM && error != EBUSY && error != EINTR) {
+  // ENOMEM (a hole in the addresses), EBUSY, EINTR and EINVAL (flags, or a file that cannot be synced) say
+  // nothing about the disk.
+  if (error != ENOMEM && error != EBUSY && error != EINTR && error != EINVAL) {
     int none = 0;
     poisoned_.compare_exchange_strong(none, error);
   }
   return Failure::system(error, syscall);
 }
 
+Failure File::poisoned() const {
+  const int error = poisoned_.load();
+  return error == 0 ? Failure{} : Failure{Reason::kPoisoned, error, "msync", ""};
+}
+
+Failure File::msync_mapped(void* address, size_t length, int flags) {
+  std::lock_guard<std::mutex> held(syncing_);
+  return msync(address, length, flags) == 0 ? Failure{} : sync_failed(errno, "msync");
+}
+
 Failure File::sync_mapped(void* address, size_t length) {
+  std::lock_guard<std::mutex> held(syncing_);
+  const Failure before = poisoned();
+  if (before) return before;
   if (msync(address, length, MS_SYNC) != 0) return sync_failed(errno, "msync");
   return directory_synced_.load() ? Failure{} : sync_directory();
 }
 
 Failure File::sync(const std::vector<FileRange>& ranges) {
+  std::lock_guard<std::mutex> held(syncing_);
+  const Failure before = poisoned();
+  if (before) return before;
   // Several ranges: start the writing of all before waiting for the first. Eight scattered msync one
   // after the other took 2.3 times as long. It is only a hint here; msync below is what decides.
   if (ranges.size() > 1) {

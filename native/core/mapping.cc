@@ -172,8 +172,6 @@ std::vector<Fault> Mapping::faults() const {
 
 Failure FlushJob::run() const {
   if (file == nullptr) return {};
-  const int poisoned = file->poisoned();
-  if (poisoned != 0) return {Reason::kPoisoned, poisoned, "msync", ""};
   const Failure failure = file->sync(ranges);
   const auto still_there = mapping.lock();
   if (failure && still_there != nullptr) still_there->restore_windows(windows);
@@ -190,10 +188,7 @@ Failure Mapping::may_flush(FileRange range, bool whole) const {
       (region_ != nullptr && region_->patched(delta_ + range.offset, range.length))) {
     return Failure::of(Reason::kFault);
   }
-  if (file_ != nullptr && file_->poisoned() != 0) {
-    return {Reason::kPoisoned, file_->poisoned(), "msync", ""};
-  }
-  return {};
+  return file_ == nullptr ? Failure{} : file_->poisoned();
 }
 
 Result<FlushJob> Mapping::flush(const std::vector<FileRange>& ranges, bool whole) {

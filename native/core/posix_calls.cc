@@ -53,7 +53,14 @@ Failure sync(Region& region, size_t offset, size_t length, int flags) {
   if (!region.live()) return Failure::of(Reason::kClosed);
   const uintptr_t begin = round_down(region.base() + offset, region.page());
   const uintptr_t end = round_up(region.base() + offset + length, region.page());
-  if (msync(reinterpret_cast<void*>(begin), end - begin, flags) != 0) {
+  void* address = reinterpret_cast<void*>(begin);
+  // Through its file, if it has one: an error that the kernel tells here is not told to a later flush() of
+  // the mapping that this may be the buffer of.
+  const std::shared_ptr<File> file = (flags & MS_SYNC) != 0 ? region.file() : nullptr;
+  if (file != nullptr) {
+    const Failure failure = file->msync_mapped(address, end - begin, flags);
+    if (failure) return failure;
+  } else if (msync(address, end - begin, flags) != 0) {
     return Failure::system(errno, "msync");
   }
   // The kernel knows nothing of the pages that the guard has replaced: what was written to them is lost,

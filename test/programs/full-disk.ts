@@ -13,8 +13,9 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import { type Mapping, map } from 'memmap';
-import { PAGE_SIZE } from 'memmap/posix';
+import { MS, msync, PAGE_SIZE } from 'memmap/posix';
 
 const [name = '', directory = '', size = ''] = process.argv.slice(2);
 const length = Number(size);
@@ -129,5 +130,28 @@ async function failing(): Promise<unknown> {
   return { errors, fsync, other, closed: mapping.closed };
 }
 
-const cases: Record<string, () => Promise<unknown>> = { sparse, allocated, failing };
+/** Two flushes of the same pages at once, on two threads: the kernel tells only one of them. */
+async function together(): Promise<unknown> {
+  const mapping = map(path, { access: 'write', create: true, length });
+  mapping.bytes.fill(1);
+  const flush = rejected(mapping.flush());
+  await turn(); // now it runs
+  const sync = thrown(() => mapping.flushSync());
+  return [await flush, sync].sort();
+}
+
+/** msync(2) on the buffer of a mapping is told in the place of a flush. */
+async function raw(): Promise<unknown> {
+  const mapping = map(path, { access: 'write', create: true, length });
+  mapping.bytes.fill(1);
+  return [thrown(() => msync(mapping.buffer, MS.SYNC)), await rejected(mapping.flush())];
+}
+
+const cases: Record<string, () => Promise<unknown>> = {
+  sparse,
+  allocated,
+  failing,
+  together,
+  raw,
+};
 console.log(JSON.stringify(await cases[name]?.()));
