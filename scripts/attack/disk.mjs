@@ -2,18 +2,15 @@
 // it; and images looked at after a cut. Whatever is set up is taken down, however the script ends.
 import { execFileSync, spawn } from 'node:child_process';
 import {
-  closeSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
-  openSync,
   readFileSync,
   realpathSync,
   rmdirSync,
   rmSync,
   truncateSync,
   writeFileSync,
-  writeSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
@@ -124,32 +121,43 @@ export function workspace() {
 /** A recorded disk with a file system on it. */
 export class RecordedDisk {
   #name;
+  #room;
   #server;
   #ended;
-  #mounted;
+  #options;
+  #mounted = false;
   #down;
 
-  /** Set up under `directory`; `kind` as in makers, undefined for the bare disk. */
-  static async start(directory, name, kind, options = '') {
+  /**
+   * Set up under `directory`; `kind` as in makers, undefined for the bare disk. `mount`: options of that;
+   * `room`: only so many bytes of it can be written to.
+   */
+  static async start(directory, kind, { mount = '', room } = {}) {
     const disk = new RecordedDisk();
-    await disk.#start(join(directory, name), kind, options);
+    await disk.#start(join(directory, 'recorded'), kind, mount, room);
     return disk;
   }
 
-  async #start(place, kind, options) {
+  async #start(place, kind, options, room) {
     this.#name = place;
-    const image = `${place}.image`;
-    writeFileSync(image, '');
-    truncateSync(image, kind === undefined ? MiB : sizes[kind]);
-    mkdirSync(place);
-    mkdirSync(`${place}.mount`);
+    this.#room = room;
     const steps = [];
     this.#down = later(() => takeDown(steps));
+    const folders = [place, `${place}.mount`, this.#backing];
+    for (const folder of folders) mkdirSync(folder);
     steps.push(() => {
-      for (const folder of [place, `${place}.mount`]) rmdirSync(folder); // empty, or something is wrong
-      for (const file of [image, this.log]) rmSync(file, { force: true });
+      for (const file of [this.image, this.log]) rmSync(file, { force: true });
+      for (const folder of folders) rmdirSync(folder); // empty, or something is wrong
     });
-    this.#server = spawn(server, [place, image, this.log], {
+    if (room !== undefined) {
+      call('mount', '-t', 'tmpfs', '-o', `size=${room}`, 'none', this.#backing);
+      // The server may not have ended yet, though nothing is asked of it any more.
+      steps.push(() => call('umount', '-l', this.#backing));
+    }
+    this.size = kind === undefined ? MiB : sizes[kind];
+    writeFileSync(this.image, '');
+    truncateSync(this.image, this.size);
+    this.#server = spawn(server, [place, this.image, this.log], {
       stdio: ['ignore', 'ignore', 'inherit'],
       detached: true, // a Ctrl-C is not for it: the file system on top has to be unmounted first
     });
@@ -164,7 +172,6 @@ export class RecordedDisk {
       return existsSync(this.disk);
     });
     steps.push(() => umount(place));
-    this.mount = `${place}.mount`;
     if (kind === undefined) return;
     this.device = call('losetup', '--direct-io=on', '-f', '--show', this.disk);
     steps.push(() => call('losetup', '-d', this.device));
@@ -173,8 +180,8 @@ export class RecordedDisk {
     if (readFileSync(direct, 'utf8').trim() !== '1')
       throw new Error('no direct I/O on a loop device');
     call(...makers[kind], this.device);
-    call('mount', '-t', typeOf(kind), ...(options ? ['-o', options] : []), this.device, this.mount);
-    this.#mounted = true;
+    this.#options = ['-t', typeOf(kind), ...(options ? ['-o', options] : [])];
+    this.remount();
     steps.push(() => {
       if (this.#mounted) umount(this.mount);
     });
@@ -183,26 +190,44 @@ export class RecordedDisk {
   get log() {
     return `${this.#name}.log`;
   }
+  /** Where block_log serves its files. */
+  get served() {
+    return this.#name;
+  }
   get disk() {
     return join(this.#name, 'disk');
+  }
+  get mount() {
+    return `${this.#name}.mount`;
   }
   get marks() {
     return join(this.#name, 'marks');
   }
-  get image() {
-    return `${this.#name}.image`;
+  get control() {
+    return join(this.#name, 'control');
   }
-
-  /** See native/test/block_log.c. */
-  command(text) {
-    const fd = openSync(join(this.#name, 'control'), 'w');
-    writeSync(fd, text);
-    closeSync(fd);
+  get #backing() {
+    return `${this.#name}.backing`;
+  }
+  get image() {
+    return join(this.#backing, 'image');
+  }
+  /** What makes it work again, for a shell. */
+  get heal() {
+    const enlarge = `mount -o remount,size=100% '${this.#backing}'`;
+    return this.#room === undefined ? `echo work > '${this.control}'` : enlarge;
   }
 
   umount() {
     this.#mounted = false;
     umount(this.mount);
+  }
+
+  /** Nothing of it is in the page cache afterwards. */
+  remount() {
+    if (this.#mounted) this.umount();
+    call('mount', ...this.#options, this.device, this.mount);
+    this.#mounted = true;
   }
 
   /** Takes everything down. */

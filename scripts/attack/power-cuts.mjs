@@ -5,7 +5,7 @@
 //
 // --cuts is of each recording of ext4. Needs root, block_log (libfuse3-dev), mkfs.ext4; mkfs.xfs and
 // mkfs.btrfs for the runs on those.
-import { mkdirSync, rmSync, statSync } from 'node:fs';
+import { mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { random } from '../../out/test/support/orders.js';
 import { Promises } from '../../out/test/support/power-cut.js';
@@ -42,7 +42,7 @@ const runs = [
 
 /** Writes to a recorded disk until the writer is killed, somewhere in what it would do. */
 async function record(directory, { kind, mode = 'sound', mount = '' }) {
-  const disk = await RecordedDisk.start(directory, 'recorded', kind, mount);
+  const disk = await RecordedDisk.start(directory, kind, { mount });
   const marks = Math.floor(150 + 800 * chance());
   const seed = Math.floor(chance() * 2 ** 31);
   const writer = start(program('power-cut-writer'), [disk.mount, disk.marks, String(seed), mode], {
@@ -59,7 +59,7 @@ async function record(directory, { kind, mode = 'sound', mount = '' }) {
   const { code, signal, stderr } = await writer.kill();
   if (signal !== 'SIGKILL' && code !== 0) throw new Error(`the writer failed: ${stderr}`);
   disk.umount();
-  const { size } = statSync(disk.image);
+  const { size } = disk;
   const entries = readLog(disk.log);
   await disk.stop();
   return { entries, size };

@@ -16,28 +16,11 @@ import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
 import { type Mapping, map } from 'memmap';
 import { MS, msync, PAGE_SIZE } from 'memmap/posix';
+import { rejected, thrown } from '../support/told.js';
 
 const [name = '', directory = '', size = ''] = process.argv.slice(2);
 const length = Number(size);
 const path = join(directory, 'file.dat');
-
-interface Thrown {
-  code?: string;
-  syscall?: string;
-  faults?: unknown[];
-  cause?: { code?: string };
-}
-const told = ({ code, syscall, faults, cause }: Thrown) =>
-  [code, ...(syscall ? [syscall] : []), ...(faults ? ['with faults'] : []), ...(cause ? [cause.code] : [])].join(' '); // biome-ignore format: one list
-const rejected = (promise: Promise<unknown>) => promise.then(() => 'resolved', told);
-function thrown(call: () => unknown): string {
-  try {
-    call();
-    return 'nothing';
-  } catch (error) {
-    return told(error as Thrown);
-  }
-}
 
 async function sparse(): Promise<unknown> {
   const mapping = map(path, { access: 'write', create: true, sparse: true, length });

@@ -10,12 +10,15 @@ import { fsyncSync, mkdirSync, openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Mapping, map } from 'memmap';
 import { PAGE_SIZE } from 'memmap/posix';
+import { FLUSHES } from '../support/flushes.js';
 import { random } from '../support/orders.js';
 import { content, type Mark, type Place } from '../support/power-cut.js';
 
 const [directory = '', marks = '', seed = '1', mode = 'sound'] = process.argv.slice(2);
 const next = random(Number(seed));
 const between = (low: number, high: number) => low + Math.floor(next() * (high - low));
+
+const pick = <T>(all: readonly T[]): T => all[between(0, all.length)]!;
 
 const channel = openSync(marks, 'w');
 function tell(mark: Mark): void {
@@ -27,21 +30,7 @@ const newId = () => ++ids * 65536; // room for the generations of a cell
 
 /** Flushes a range in one of the ways there are. */
 async function flush(mapping: Mapping, offset: number, length: number): Promise<void> {
-  if (mode === 'no-flush') return;
-  switch (between(0, 6)) {
-    case 0:
-      return mapping.flush();
-    case 1:
-      return mapping.flush([[offset, length]]);
-    case 2:
-      mapping.flushSync();
-      return;
-    case 3:
-      mapping.flushSync(offset, length);
-      return;
-    default:
-      return mapping.flush(offset, length);
-  }
+  if (mode !== 'no-flush') await pick(FLUSHES)(mapping, offset, length);
 }
 
 function store(mapping: Mapping, { offset, length, id }: Place): void {
@@ -94,7 +83,7 @@ async function write(count: number): Promise<boolean> {
   const barrier = mode !== 'no-barrier';
   for (let i = 0; i < count; i++) {
     const record = records.take(between(8, (count > 5 ? 1 : 4) * PAGE_SIZE));
-    const signs = barrier ? [records, far, valid][between(0, 3)]! : far;
+    const signs = barrier ? pick([records, far, valid]) : far;
     const mark = signs.take(8);
     if (!record || !mark) return false;
     store(records.mapping, record);
