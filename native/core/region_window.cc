@@ -171,6 +171,8 @@ Failure Region::expect_split() {
   int64_t counted = 0;
   {
     Guard held(lock_);
+    // What is counted for a region that is released meanwhile would never be given back.
+    if (state_ != State::kLive) return Failure::of(Reason::kClosed);
     counted = areas_;
     if (counted + kSplit <= recount_areas_at_) {
       areas_ += kSplit;
@@ -180,10 +182,16 @@ Failure Region::expect_split() {
   }
   // The same part may have been split many times, which is one split: look how many there really are.
   const int64_t real = areas::count_within(base_, base_ + reserved_) + kSplit;
-  if (real > counted && !areas::take(real - counted)) return Failure::system(ENOMEM, "mprotect");
-  if (real < counted) areas::give_back(counted - real);
+  const int64_t taken = std::max<int64_t>(real - counted, 0);
+  if (taken > 0 && !areas::take(taken)) return Failure::system(ENOMEM, "mprotect");
   Guard held(lock_);
-  areas_ += real - counted;
+  if (state_ != State::kLive) {
+    areas::give_back(taken);
+    return Failure::of(Reason::kClosed);
+  }
+  // Less what another thread has counted, or found to be too many, in the meantime.
+  areas::take_unchecked(real - areas_ - taken);
+  areas_ = real;
   recount_areas_at_ = 2 * real + 64;
   return {};
 }
