@@ -60,8 +60,10 @@ Result<int> notify(const Word& word, int count) {
   const Failure failure = check(word);
   if (failure) return failure;
   const int woken = waiters::notify(word, count);
-  if (woken < 0) return Failure::system(errno, "futex");
-  return woken;
+  if (woken >= 0) return woken;
+  const int error = errno;
+  // Another thread may have unmapped it since the check: the kernel then calls it EFAULT.
+  return word.region->live() ? Failure::system(error, "futex") : Failure::of(Reason::kClosed);
 }
 
 }  // namespace memmap::futex
