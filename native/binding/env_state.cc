@@ -11,8 +11,14 @@ void EnvState::attach(napi_env env) {
   auto* held = new std::shared_ptr<EnvState>(std::make_shared<EnvState>());
   (*held)->env = env;
   (*held)->ends_first = !on_main_thread();
-  const auto finalize = [](napi_env, void* data, void*) {
-    delete static_cast<std::shared_ptr<EnvState>*>(data);
+  const auto finalize = [](napi_env own, void* data, void*) {
+    auto* state = static_cast<std::shared_ptr<EnvState>*>(data);
+    // What a reference keeps goes with the environment, the reference itself does not.
+    for (napi_ref* reference : {&(*state)->make_error, &(*state)->sentinel}) {
+      if (*reference != nullptr) napi_delete_reference(own, *reference);
+      *reference = nullptr;
+    }
+    delete state;
   };
   if (napi_set_instance_data(env, held, finalize, nullptr) != napi_ok) {
     delete held;
@@ -27,10 +33,6 @@ EnvState* EnvState::of(napi_env env) {
   if (napi_get_instance_data(env, &data) != napi_ok || data == nullptr) return nullptr;
   return static_cast<std::shared_ptr<EnvState>*>(data)->get();
 }
-
-// The references are the environment's and go with it; exposures may outlive this moment, so that
-// nothing of the environment is touched here.
-EnvState::~EnvState() = default;
 
 bool EnvState::listen(napi_value callback) {
   if (notifier_ != nullptr) return true;

@@ -21,11 +21,9 @@ class EnvState : public std::enable_shared_from_this<EnvState> {
  public:
   static void attach(napi_env env);
   static EnvState* of(napi_env env);
-  ~EnvState();
 
   napi_env env = nullptr;
   napi_ref make_error = nullptr;  // errors.ts: the one place where errors are made
-  napi_ref on_faults = nullptr;
   uint64_t max_buffer = 0;  // bytes of the runtime's largest ArrayBuffer
 
   uint64_t next_borrower = 1;
