@@ -143,6 +143,31 @@ describe('listeners', () => {
   );
 });
 
+describe('handlers of others', () => {
+  test.each(['SIGBUS', 'SIGSEGV'])('%s: taken away and put back by signal(2)', async (signal) => {
+    const { did } = await lives('map', `roundTrip ${signal}`, 'truncated', 'written');
+    expect(did.slice(2)).toEqual([0, 1]);
+    // With a listener as well: libuv's handler is known to the guard, and its own is not another's.
+    const again = ['map', `roundTrip ${signal}`, `on ${signal}`, 'truncated', `send ${signal}`];
+    expect((await lives(...again)).did.slice(3)).toEqual([0, 1]);
+  });
+
+  test.each(['SIGBUS', 'SIGSEGV'])(
+    '%s: one before the guard that gives up when it is called, as the library of Rust has it',
+    async (signal) => {
+      const before = [`surrender ${signal}`, 'map', `kill ${signal}`];
+      const { did } = await lives(...before, 'truncated', 'written');
+      expect(did.slice(3)).toEqual([0, 1]);
+      // It has done its work: the next one is deadly, and a fault of others' memory is at once.
+      expect(await steps(...before, `kill ${signal}`)).toMatchObject({ code: null, signal });
+      expect(await steps(`surrender SIGBUS`, 'map', 'library SIGBUS')).toMatchObject({
+        code: null,
+        signal: 'SIGBUS',
+      });
+    },
+  );
+});
+
 describe('setGuard()', () => {
   const off = (what: string) =>
     run(program('guard-off'), [what], { cwd: tempDir(), node: quiet, env });

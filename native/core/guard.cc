@@ -33,6 +33,35 @@ std::mutex g_mutex;
 
 int index_of(int signal) { return signal == SIGBUS ? 0 : 1; }
 
+void handle(int signal, siginfo_t* info, void* context);
+
+bool is_default(const struct sigaction& action) {
+  return (action.sa_flags & SA_SIGINFO) == 0 && action.sa_handler == SIG_DFL;
+}
+
+bool is_ours(const struct sigaction& action) { return action.sa_sigaction == handle; }
+
+void install(int signal) {
+  struct sigaction action = {};
+  action.sa_sigaction = handle;
+  // SA_NODEFER and an empty mask: a fault while a fault is handled is passed on, not fatal.
+  action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
+  sigemptyset(&action.sa_mask);
+  sigaction(signal, &action, nullptr);
+}
+
+// The handler of Rust's library for a stack that runs over sets the default action and returns, counting on
+// the fault to come again. A signal that was sent does not: the process lives, and would have no guard. So
+// what that handler wanted is called in its place from here on. No memory is allocated: this is a handler.
+void keep_place(int signal) {
+  static const Previous gave_up = {};  // both are the default action
+  struct sigaction current = {};
+  sigaction(signal, nullptr, &current);
+  if (!is_default(current)) return;
+  g_previous[index_of(signal)].store(&gave_up, std::memory_order_release);
+  install(signal);
+}
+
 void default_action(int signal, const siginfo_t* info) {
   struct sigaction action = {};
   action.sa_handler = SIG_DFL;
@@ -48,6 +77,7 @@ void chain(int signal, siginfo_t* info, void* context) {
   const struct sigaction& action = previous->chained;
   if ((action.sa_flags & SA_SIGINFO) != 0) {
     action.sa_sigaction(signal, info, context);
+    keep_place(signal);
   } else if (action.sa_handler == SIG_IGN && info->si_code <= 0) {
     return;
   } else if (action.sa_handler == SIG_DFL || action.sa_handler == SIG_IGN) {
@@ -69,8 +99,21 @@ bool ours(int signal, const siginfo_t* info) {
          info->si_code == SEGV_PKUERR;
 }
 
+// Bun gives back what it found when a listener for the signal goes, by signal(2), which knows a pointer and
+// no flags: this function is then called without a siginfo.
+bool without_siginfo(int signal) {
+  struct sigaction current = {};
+  sigaction(signal, nullptr, &current);
+  return is_ours(current) && (current.sa_flags & SA_SIGINFO) == 0;
+}
+
 void handle(int signal, siginfo_t* info, void* context) {
   const int saved = errno;
+  if (without_siginfo(signal)) {
+    install(signal);  // a fault comes again, and then with one
+    errno = saved;
+    return;
+  }
   bool survived = false;
   if (ours(signal, info)) {
     RegionTable::Visit visit(g_regions);
@@ -95,7 +138,10 @@ bool displaced(const struct sigaction& current, const Previous& old) {
 void take(int signal, bool first) {
   struct sigaction current = {};
   sigaction(signal, nullptr, &current);
-  if ((current.sa_flags & SA_SIGINFO) != 0 && current.sa_sigaction == handle) return;
+  if (is_ours(current)) {
+    install(signal);  // its flags may be others
+    return;
+  }
   const Previous* old = g_previous[index_of(signal)].load();
   if (!first && !displaced(current, *old)) return;
   // Never freed: a handler on another thread may be reading the old one. Few, and small.
@@ -103,17 +149,10 @@ void take(int signal, bool first) {
   next->before_us = first || old == nullptr ? current : old->before_us;
   // libuv restores the default when the last listener goes. Node's own handler for WebAssembly traps, if
   // it was there before us, is better (it takes a siginfo; libuv's does not).
-  const bool reset = (current.sa_flags & SA_SIGINFO) == 0 && current.sa_handler == SIG_DFL;
   const bool traps = (next->before_us.sa_flags & SA_SIGINFO) != 0;
-  next->chained = reset && traps ? next->before_us : current;
+  next->chained = is_default(current) && traps ? next->before_us : current;
   g_previous[index_of(signal)].store(next, std::memory_order_release);
-
-  struct sigaction action = {};
-  action.sa_sigaction = handle;
-  // SA_NODEFER and an empty mask: a fault while a fault is handled is passed on, not fatal.
-  action.sa_flags = SA_SIGINFO | SA_ONSTACK | SA_NODEFER;
-  sigemptyset(&action.sa_mask);
-  sigaction(signal, &action, nullptr);
+  install(signal);
 }
 
 void take_both(bool first) {

@@ -8,6 +8,8 @@
 //   trap                a WebAssembly program reads past the end of its memory
 //   on S, off S         a listener for a signal, there or gone again
 //   send S              the process sends itself the signal, and waits for its listener if it has one
+//   kill S              the process sends itself the signal, which it has to survive
+//   roundTrip S, surrender S  what signal_helper.cc of native/test does
 //   library S           code of a library is run whose file has been cut (SIGBUS), or overwritten so that it
 //                       reads address 0 (SIGSEGV): a fault of somebody else's memory
 //   overflow            the stack runs over
@@ -15,6 +17,7 @@
 
 import { copyFileSync, openSync, statSync, truncateSync, writeFileSync, writeSync } from 'node:fs';
 import { createRequire } from 'node:module';
+import { constants } from 'node:os';
 import { setImmediate as turn } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { map } from 'memmap';
@@ -59,12 +62,17 @@ function trap(): string {
   return `${caught} ${load(0)}`;
 }
 
+const helper = (name: string): string =>
+  fileURLToPath(new URL(`../../native-test/Release/${name}.node`, import.meta.url));
+const signalHelper = () =>
+  createRequire(import.meta.url)(helper('signal_helper')) as {
+    roundTrip(signal: number): void;
+    surrender(signal: number): void;
+  };
+
 /** A copy of an add-on of the tests: loaded, and then its file is changed under its feet. */
 function library(signal: Signal): void {
-  const here = fileURLToPath(
-    new URL('../../native-test/Release/fork_helper.node', import.meta.url),
-  );
-  copyFileSync(here, './library.node');
+  copyFileSync(helper('fork_helper'), './library.node');
   const loaded = createRequire(`${process.cwd()}/`)('./library.node') as Record<string, () => void>;
   if (signal === 'SIGBUS') {
     truncateSync('library.node', 0);
@@ -103,6 +111,9 @@ const actions: Record<string, (signal: Signal) => unknown> = {
     while (heard[signal] === before) await turn();
     return heard[signal];
   },
+  kill: (signal) => process.kill(process.pid, signal),
+  roundTrip: (signal) => signalHelper().roundTrip(constants.signals[signal]),
+  surrender: (signal) => signalHelper().surrender(constants.signals[signal]),
   library,
   overflow() {
     const deeper = (n: number): number => n + deeper(n + 1);
