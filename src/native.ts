@@ -160,10 +160,13 @@ native.configure(nativeError, warn, maxBuffer);
 
 // process.on('SIGBUS') has libuv put its handler in place of the guard's, and the last listener's removal
 // restores the default. Node's own listeners for these two events are older, so that they have run when
-// ours are called.
+// ours are called. Bun acts after all listeners: there its handler is in our place until the microtask, and a
+// fault of a mapping would come again for ever.
 if (isMainThread) {
   const retake = (event: string | symbol): void => {
-    if (event === 'SIGBUS' || event === 'SIGSEGV') native.reinstallGuard();
+    if (event !== 'SIGBUS' && event !== 'SIGSEGV') return;
+    native.reinstallGuard();
+    queueMicrotask(() => native.reinstallGuard());
   };
   process.on('newListener', retake);
   process.on('removeListener', retake);
