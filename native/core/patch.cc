@@ -13,6 +13,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstring>
 #include <iterator>
 #include <mutex>
 
@@ -29,6 +30,13 @@ constexpr size_t kLargestPatch = size_t{4} << 20;
 constexpr int64_t kAreasPerPatch = 2;
 
 void* pointer(uintptr_t address) { return reinterpret_cast<void*>(address); }
+
+// Of this process's memory, without a fault.
+ssize_t read_own(void* target, uintptr_t from, size_t length) {
+  const iovec local = {target, length};
+  const iovec remote = {pointer(from), length};
+  return process_vm_readv(getpid(), &local, 1, &remote, 1, 0);
+}
 
 }  // namespace
 
@@ -54,9 +62,7 @@ FaultKind Region::classify(uintptr_t at, int signal, int code) const {
   }
   // SIGSEGV in a live region: a write to a page that can be read, or any access to one that cannot.
   char byte;
-  const iovec local = {&byte, 1};
-  const iovec remote = {pointer(at), 1};
-  const ssize_t got = process_vm_readv(getpid(), &local, 1, &remote, 1, 0);
+  const ssize_t got = read_own(&byte, at, 1);
   // Where the call itself is forbidden (EPERM, ENOSYS under seccomp) the protection asked for decides.
   const bool readable = got == 1 || (errno != EFAULT && (prot_ & PROT_READ) != 0);
   return readable ? FaultKind::kReadOnly : FaultKind::kUnmapped;
@@ -65,9 +71,12 @@ FaultKind Region::classify(uintptr_t at, int signal, int code) const {
 // What can still be read of the old pages; zeros for the rest.
 void Region::copy_contents(void* target, uintptr_t begin, size_t length) const {
   if (file_ == nullptr) {
-    const iovec local = {target, length};
-    const iovec remote = {pointer(begin), length};
-    (void)!process_vm_readv(getpid(), &local, 1, &remote, 1, 0);
+    if (read_own(target, begin, length) >= 0 || errno == EFAULT) return;
+    // Forbidden. This reads pages out of reach as well, so that it is no answer above, but serves here.
+    const int memory = open("/proc/self/mem", O_RDONLY | O_CLOEXEC);
+    if (memory < 0) return;
+    (void)!pread(memory, target, length, static_cast<off_t>(begin));
+    close(memory);
     return;
   }
   const uint64_t offset = file_offset_ + (begin - base_);
@@ -94,9 +103,11 @@ bool Region::replace(uintptr_t begin, uintptr_t end, FaultKind kind) {
       MAP_FAILED) {
     return true;
   }
-  munmap(scratch, length);
   // It may have unmapped the target before it failed: lay pages there, or close the hole.
-  return !map_fixed(begin, length, PROT_READ | PROT_WRITE, kScratch, -1, 0);
+  const bool laid = !map_fixed(begin, length, PROT_READ | PROT_WRITE, kScratch, -1, 0);
+  if (laid) memcpy(pointer(begin), scratch, length);
+  munmap(scratch, length);
+  return laid;
 }
 
 // The last resort, which needs no further area: one area over all of it.
