@@ -349,11 +349,15 @@ void leave(const Region& region, uintptr_t from) {
   each_pending([&](Slot& slot) {
     if (leaves(slot)) settle(slot, Outcome::kClosed);
   });
-  g_state->dropped.wait(held, [&] {
-    bool there = false;
-    each_slot([&](Waiter&, Slot& slot) { there = there || leaves(slot); });
-    return !there;
-  });
+  const auto there = [&] {
+    bool any = false;
+    each_slot([&](Waiter&, Slot& slot) { any = any || leaves(slot); });
+    return any;
+  };
+  // Its own wait() is a new symbol in GCC 12, which the libstdc++ of GCC 11 (RHEL 9) does not have.
+  while (there()) {
+    pthread_cond_wait(g_state->dropped.native_handle(), held.mutex()->native_handle());
+  }
 }
 
 void look_again(const Region& region) {
