@@ -1,8 +1,9 @@
 /* Runs a program in a world without one system call, as an older kernel or a container would have it:
  *
- *   without_syscall NUMBER ERRNO PROGRAM [ARGUMENT ...]
+ *   without_syscall CALL ERRNO PROGRAM [ARGUMENT ...]
  *
- * The call of that number fails with that errno for the program and all that it starts (seccomp(2)). Ends
+ * CALL is a number, or NUMBER:I=VALUE or NUMBER:I&BITS: only where the argument I (from 0) has that value, or
+ * one of those bits. The call fails with that errno for the program and all that it starts (seccomp(2)). Ends
  * as the program does; with 125 where the filter was refused, and 127 without a program.
  */
 #include <errno.h>
@@ -21,15 +22,32 @@ static int fail(const char *what) {
 
 int main(int argc, char **argv) {
   if (argc < 4) {
-    fprintf(stderr, "usage: without_syscall NUMBER ERRNO PROGRAM [ARGUMENT ...]\n");
+    fprintf(
+        stderr,
+        "usage: without_syscall NUMBER[:INDEX=VALUE|:INDEX&BITS] ERRNO PROGRAM [ARGUMENT ...]\n");
     return 125;
   }
-  const unsigned number = (unsigned)strtoul(argv[1], NULL, 10);
+  unsigned number = 0;
+  unsigned index = 0;
+  unsigned value = 0;
+  char how = 0;
+  const int parts = sscanf(argv[1], "%u:%u%c%i", &number, &index, &how, (int *)&value);
+  const int argument = parts == 4 && index < 6 && (how == '=' || how == '&');
+  if (parts != 1 && !argument) {
+    fprintf(stderr, "without_syscall: no call: %s\n", argv[1]);
+    return 125;
+  }
   const unsigned error = (unsigned)strtoul(argv[2], NULL, 10);
-  /* The numbers of one machine only: what is started here is of the same. */
+  /* The numbers of one machine only: what is started here is of the same, and little-endian. Flags and
+     commands are in the lower half of an argument. */
+  const unsigned at = argument ? offsetof(struct seccomp_data, args) + index * 8 : 0;
   struct sock_filter code[] = {
       BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 3),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, at),
+      how == '&'   ? (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JSET | BPF_K, value, 0, 1)
+      : how == '=' ? (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, value, 0, 1)
+                   : (struct sock_filter)BPF_JUMP(BPF_JMP | BPF_JA, 0, 0, 0),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | (error & SECCOMP_RET_DATA)),
       BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
   };

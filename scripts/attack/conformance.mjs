@@ -1,7 +1,7 @@
 // Runs the features of test/conformance/ under a runtime, each in a process group of its own under a
 // watchdog: a crash or a hang is one cell of the table, and not the end of the run.
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdtempSync, realpathSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, realpathSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { root } from './report.mjs';
@@ -49,6 +49,9 @@ export function execute(command, { watchdog, env = {} }) {
     child.once('close', (code, signal) => {
       clearTimeout(timer);
       rmSync(cwd, { recursive: true, force: true });
+      for (const name of readdirSync('/dev/shm')) {
+        if (name.startsWith(`memmap-conformance-${child.pid}-`)) rmSync(join('/dev/shm', name));
+      }
       resolve({ code, signal: hung ? null : signal, hung, stdout, stderr });
     });
   });
@@ -93,13 +96,12 @@ export async function runFeature(runtime, feature, { watchdog = 60_000, env } = 
 export async function runTogether(command, list, { watchdog = 60_000, env } = {}) {
   const ended = await execute([...command, MAIN, 'run', ...list], { watchdog, env });
   const reached = outcomesOf(ended.stdout);
+  // Those before the one that ended the process have their own outcome; after a failure it ends with 1.
+  const whole = reached.size === list.length && (ended.code === 0 || ended.code === 1);
+  const well = { ...ended, code: 0, signal: null, hung: false };
   return list.map((feature, i) => {
-    // What came before the one that ended the process has its own outcome.
-    const over = reached.has(feature) && i < reached.size - 1;
-    return {
-      feature,
-      ...judge(feature, over ? { ...ended, code: 0, signal: null, hung: false } : ended),
-    };
+    const over = reached.has(feature) && (whole || i < reached.size - 1);
+    return { feature, ...judge(feature, over ? well : ended) };
   });
 }
 

@@ -21,8 +21,8 @@ export const DIFFERENCES = [
     ],
     runtimes: { deno: 'unavailable' },
     cause:
-      'Deno has no `node_api_create_external_sharedarraybuffer`, a function of Node-API since ' +
-      '[nodejs/node#62623](https://github.com/nodejs/node/pull/62623). Memory goes to workers by its ' +
+      'Deno has no `node_api_create_external_sharedarraybuffer`, which is new in Node-API ' +
+      '([nodejs/node#62259](https://github.com/nodejs/node/issues/62259)). Memory goes to workers by its ' +
       'descriptor (`SharedMemory.adopt(fd)`) or by `inherited()`.',
   },
   {

@@ -71,6 +71,9 @@ export class RoleWorker {
   }
 }
 
+/** In /dev/shm. What is left of one is removed by who runs the features, who knows the process. */
+export const segmentName = (what: string): string => `memmap-conformance-${process.pid}-${what}`;
+
 /** The code of the error that a call ends with. */
 export async function codeOf(call: () => unknown): Promise<unknown> {
   try {

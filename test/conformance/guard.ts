@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { truncateSync, writeFileSync } from 'node:fs';
 import { parentPort } from 'node:worker_threads';
-import { map, stats } from 'memmap';
+import { anonymous, map, stats } from 'memmap';
 import { PAGE_SIZE } from 'memmap/posix';
 import { program, run } from '../support/program.js';
 import { until } from '../support/until.js';
@@ -59,6 +59,18 @@ export const features: Features = {
     bytes[P] = 9;
     assert.equal(bytes[P], 9);
     assert.equal(map('pages').bytes[P], 2);
+    assert.deepEqual(
+      mapping.faults.map(({ kind }) => kind),
+      ['read-only'],
+    );
+  },
+  'a write to anonymous pages that may only be read'() {
+    const mapping = anonymous(2 * P);
+    const { bytes } = mapping;
+    bytes.fill(5);
+    mapping.protect('read');
+    bytes[P] = 9;
+    assert.deepEqual([bytes[P], bytes[P + 1], bytes[0]], [9, 5, 5]);
     assert.deepEqual(
       mapping.faults.map(({ kind }) => kind),
       ['read-only'],

@@ -8,7 +8,15 @@ import { fileURLToPath } from 'node:url';
 import { parentPort, workerData } from 'node:worker_threads';
 import { inherited, Mapping, SharedMemory, share } from 'memmap';
 import { memfd_create } from 'memmap/posix';
-import { child, codeOf, type Features, handed, type Roles, RoleWorker } from './feature.js';
+import {
+  child,
+  codeOf,
+  type Features,
+  handed,
+  type Roles,
+  RoleWorker,
+  segmentName,
+} from './feature.js';
 
 const cells = (memory: Mapping) => memory.view(Int32Array, 0, 16);
 
@@ -40,7 +48,7 @@ export const features: Features = {
     memory.unmap();
   },
   async 'createNamed, open, unlink'() {
-    const name = `memmap-conformance-${process.pid}`;
+    const name = segmentName('memory');
     const memory = SharedMemory.createNamed(name, 4096, { exclusive: true });
     try {
       assert.equal(

@@ -31,12 +31,22 @@ export const features: Features = {
     mapping.unmap();
   },
   'lock and unlock'() {
+    const before = lockedPages();
     const mapping = anonymous(4 * P);
     mapping.lock(P, 2 * P);
-    assert.equal(lockedPages(), 2);
+    assert.equal(lockedPages(), before + 2);
     mapping.unlock();
-    assert.equal(lockedPages(), 0);
+    assert.equal(lockedPages(), before);
     mapping.unmap();
+  },
+  'locked pages of a mapping that slides'() {
+    const before = lockedPages();
+    const mapping = map(pages(), { length: 2 * P, lock: true });
+    mapping.slide(2 * P);
+    assert.equal(lockedPages(), before + 2);
+    assert.equal(mapping.bytes[0], 3);
+    mapping.unmap();
+    assert.equal(lockedPages(), before);
   },
   'residency and usage'() {
     const mapping = anonymous(4 * P);

@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { constants, openSync, readFileSync } from 'node:fs';
 import * as posix from 'memmap/posix';
-import { codeOf, type Features } from './feature.js';
+import { codeOf, type Features, segmentName } from './feature.js';
 import { pages } from './files.js';
 
 const { MADV, MAP, MS, PAGE_SIZE: P, PROT } = posix;
@@ -49,7 +49,7 @@ export const features: Features = {
     posix.add_seals(fd, posix.F_SEAL.SHRINK);
     assert.equal(posix.get_seals(fd) & posix.F_SEAL.SHRINK, posix.F_SEAL.SHRINK);
     assert.equal(await codeOf(() => posix.ftruncate(fd, 1)), 'EPERM');
-    const name = `/memmap-conformance-${process.pid}`;
+    const name = `/${segmentName('posix')}`;
     posix.shm_open(name, constants.O_RDWR | constants.O_CREAT | constants.O_EXCL);
     posix.shm_unlink(name);
     assert.equal(await codeOf(() => posix.shm_unlink(name)), 'ENOENT');
