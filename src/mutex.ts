@@ -112,7 +112,8 @@ export class Mutex {
    *   this byte of the file when the mapping slides.
    * @throws TypeError `ERR_INVALID_ARG_TYPE`, also for private memory; RangeError `ERR_OUT_OF_RANGE`.
    * @throws Error `ERR_MAPPING_CLOSED`; `ERR_MAPPING_ACCESS`: a mapping to read; `EMFILE`, `ENOENT` (no
-   *   /proc), `EACCES`: it needs a descriptor of its own, by which the kernel knows that it lives.
+   *   /proc), `EACCES`: it needs a descriptor of its own, by which the kernel knows that it lives; `EAGAIN`:
+   *   another process has locked the bytes of the file by which it would be known.
    */
   constructor(memory: Mapping, byteOffset: number) {
     if (!(memory instanceof Mapping)) throw invalidType('memory', 'a Mapping', memory);

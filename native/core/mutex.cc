@@ -27,7 +27,10 @@ Result<std::shared_ptr<Participant>> Participant::join(const Mapping& mapping) {
   // Anonymous memory: its participants are threads of this process, which says when they end.
   const int error = file == nullptr ? memmap_random_id(&participant->me_.id)
                                     : memmap_join(&participant->me_, file->fd());
-  if (error != 0) return Failure::system(error, file == nullptr ? "getrandom" : "open");
+  if (error != 0) {
+    const char* syscall = error == EAGAIN ? "fcntl" : "open";
+    return Failure::system(error, file == nullptr ? "getrandom" : syscall);
+  }
   if (participant->me_.fd >= 0) g_stats.descriptors.fetch_add(1);
   return participant;
 }

@@ -71,6 +71,8 @@ extern "C" {
 #define MEMMAP_OWNER UINT32_C(0x3fffffff)
 /* "memm" in the high half: away from the bytes that other programs lock. */
 #define MEMMAP_ID_BASE INT64_C(0x6d656d6d00000000)
+/* Ids that are tried. Each is in use with a probability of the participants there are in 2^30. */
+#define MEMMAP_MAX_DRAWS 64
 /* How long a waiter sleeps before it asks whether the owner lives, in nanoseconds. */
 #define MEMMAP_OWNER_CHECK INT64_C(50000000)
 
@@ -133,11 +135,13 @@ static inline int memmap_random_id(uint32_t* id) {
 }
 
 /* `fd`: the shared memory, open for reading and writing; it stays the caller's. It is opened anew, since
- * a lock on an inherited description would be shared with whoever has inherited it too. */
+ * a lock on an inherited description would be shared with whoever has inherited it too. EAGAIN: every id that
+ * was tried is in use; whoever can open the memory can lock them all. */
 static inline int memmap_join(memmap_participant* me, int fd) {
   char path[32];
   struct flock lock;
   int error;
+  int draws = 0;
   snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
   me->id = 0;
   me->fd = open(path, O_RDWR | O_CLOEXEC | O_NOCTTY);
@@ -146,7 +150,8 @@ static inline int memmap_join(memmap_participant* me, int fd) {
     error = memmap_random_id(&me->id);
     if (error != 0) break;
     error = memmap_id_lock(me->fd, F_OFD_SETLK, me->id, &lock) == 0 ? 0 : errno;
-  } while (error == EAGAIN || error == EACCES); /* somebody's: another */
+    /* Somebody's: another. So often in a row no honest ones are met: somebody has locked them all. */
+  } while ((error == EAGAIN || error == EACCES) && ++draws < MEMMAP_MAX_DRAWS);
   if (error != 0) {
     close(me->fd);
     me->fd = -1;
