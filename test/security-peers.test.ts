@@ -9,7 +9,7 @@ import { Mutex } from 'memmap/sync';
 import { describe, expect, onTestFinished, test } from 'vitest';
 import { thrown } from './support/bad.js';
 import { program, start } from './support/program.js';
-import { besieged, others } from './support/siege.js';
+import { besieged, LOCKS, others } from './support/siege.js';
 import { outcome } from './support/sync.js';
 import { until } from './support/until.js';
 
@@ -118,6 +118,24 @@ describe('a lock', () => {
     expect(seen['free at the end']).toBe(1);
     const known = ['locked', 'busy', 'EPERM', 'EDEADLK', 'ETIMEDOUT', 'free at the end'];
     expect(others(seen, known)).toEqual([]);
+  });
+
+  test('of a dead owner is held for as long as somebody has locked its id', async () => {
+    const mine = memory();
+    const mutex = new Mutex(mine, 0);
+    await using owner = start(program('mutex-holder'), ['lock', 'stay'], { fds: [mine.fd] });
+    await owner.line(/held/);
+    // MEMMAP_ID_BASE and MEMMAP_OWNER of native/include/memmap_sync.h.
+    const id = 0x6d656d6d_0000_0000n + BigInt(mine.view(Int32Array, 0, 1)[0]! & 0x3fff_ffff);
+    const args = [LOCKS, `${id}`, '1'];
+    await using peer = start('python3', args, { fds: [descriptor(mine, 'r')] });
+    await owner.kill();
+    await peer.line(/locked/);
+    expect(code(() => mutex.lockSync(120))).toBe('ETIMEDOUT');
+    await peer.kill();
+    const held = mutex.lockSync(10_000);
+    expect(held.ownerDied).toBe(true);
+    held.unlock();
   });
 
   test('of which somebody has locked every id: an error, no hang; other memory is as it was', async () => {

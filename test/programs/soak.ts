@@ -4,7 +4,6 @@
 //   soak ROUNDS SECONDS DIRECTORY SEED      until both are over     (node --expose-gc --no-warnings)
 //   soak child                              shares memory and a channel, until it is killed
 import assert from 'node:assert/strict';
-import { once } from 'node:events';
 import { readdirSync, truncateSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -142,8 +141,9 @@ async function worker(round: number): Promise<void> {
   const task: Task = { what: 'all', place: path(`worker-${round % 4}`), end, after: below(20) };
   const made = new Worker(WORKER, { workerData: task });
   made.on('error', (error) => assert.equal(error.message, 'on purpose'));
-  const ended = once(made, 'exit').catch(() => {});
-  const [memory] = (await once(made, 'message')) as [SharedArrayBuffer];
+  // Not once(): an error that overtakes the message would reject it.
+  const ended = new Promise((resolve) => made.once('exit', resolve));
+  const memory = await new Promise<SharedArrayBuffer>((resolve) => made.once('message', resolve));
   if (end === 'stay') await made.terminate();
   await ended;
   new Uint8Array(memory).fill(1);

@@ -7,7 +7,7 @@ import { expect } from 'vitest';
 import { program, run } from './program.js';
 import { tempDir } from './temp.js';
 
-const LOCKS = fileURLToPath(new URL('../programs/lock_ids.py', import.meta.url));
+export const LOCKS: string = fileURLToPath(new URL('../programs/lock_ids.py', import.meta.url));
 const SEED = '1';
 
 /** What it saw, by name, and how often. It has ended in order, and left nothing. */
