@@ -24,7 +24,7 @@ class EnvState : public std::enable_shared_from_this<EnvState> {
 
   napi_env env = nullptr;
   napi_ref make_error = nullptr;  // errors.ts: the one place where errors are made
-  uint64_t max_buffer = 0;  // bytes of the runtime's largest ArrayBuffer
+  uint64_t max_buffer = 0;        // bytes of the runtime's largest ArrayBuffer
 
   uint64_t next_borrower = 1;
 
