@@ -1,11 +1,14 @@
 #include "core/platform.h"
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
 #include <csignal>
+#include <cstdio>
+#include <cstring>
 
 namespace memmap {
 
@@ -36,6 +39,19 @@ int start_thread(void* (*run)(void*), void* data) {
   pthread_attr_destroy(&attributes);
   pthread_sigmask(SIG_SETMASK, &before, nullptr);
   return error;
+}
+
+bool thread_sleeps(long thread) {
+  char path[48];
+  char line[96];  // the state is the third field, after a name of at most 15 bytes in parentheses
+  snprintf(path, sizeof path, "/proc/self/task/%ld/stat", thread);
+  const int file = open(path, O_RDONLY | O_CLOEXEC);
+  if (file < 0) return true;
+  const ssize_t got = read(file, line, sizeof line);
+  close(file);
+  const auto* name_end =
+      got <= 0 ? nullptr : static_cast<const char*>(memrchr(line, ')', static_cast<size_t>(got)));
+  return name_end == nullptr || name_end + 2 >= line + got || name_end[2] == 'S';
 }
 
 }  // namespace memmap

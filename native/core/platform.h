@@ -22,11 +22,14 @@ constexpr uint64_t kMaxBytes = uint64_t{1} << 53;
 // The process's first thread, with which it ends.
 bool on_main_thread();
 
-// madvise(2) and mbind-like hints never fail a mapping: they are advice.
+// Of the calling thread, as ps(1) shows it; 15 bytes at most.
 void set_thread_name(const char* name);
 
 // A detached thread of ours, with a small stack and all signals blocked but those of faults: they are for
 // the program's own threads. 0, or an errno value.
 int start_thread(void* (*run)(void*), void* data);
+
+// Whether a thread of this process is asleep in a system call (proc_pid_stat(5)); true where nobody says.
+bool thread_sleeps(long thread);
 
 }  // namespace memmap

@@ -11,28 +11,20 @@
 #include <utility>
 #include <vector>
 
+#include "core/futex_waitv.h"
 #include "core/platform.h"
 #include "memmap_sync.h"
 
 namespace memmap::waiters {
 namespace {
 
-// linux/futex.h has these since 5.16; the number is the same on all machines.
-struct WaitV {
-  uint64_t value;
-  uint64_t address;
-  uint32_t flags;
-  uint32_t reserved;
-};
-constexpr long kFutexWaitV = 449;
-constexpr uint32_t kWord32 = 2;
-constexpr uint32_t kPrivate = FUTEX_PRIVATE_FLAG;
-
 constexpr size_t kExact = 64;    // threads with one wait each; each costs 24 KiB or so
 constexpr size_t kShared = 127;  // the kernel takes 128 words, and one is the thread's own
 constexpr int64_t kSlice = 100'000'000;
-constexpr int64_t kOnItsWay =
-    50'000'000;  // by then its thread sleeps, on all but the busiest machines
+// How long a wait's thread is on its way into the kernel: surely so long, and surely not longer, on all but
+// the busiest machines. In between the thread itself is looked at, which takes some 10 us.
+constexpr int64_t kOnItsWay = 50'000'000;
+constexpr int64_t kArrived = 5'000'000'000;
 constexpr int64_t kIdle = 10'000'000'000;  // after which a thread without work ends
 
 // Of a wait whose thread was on its way into the kernel, and perhaps not there yet.
@@ -53,6 +45,8 @@ struct Waiter {
   const size_t capacity;
   uint32_t control = 0;     // changes when the slots have
   bool asleep = false;      // or about to be
+  bool arrived = false;     // seen asleep
+  long thread = 0;          // its id, once it runs
   std::vector<Slot> slots;  // taken out by the thread itself, and by nobody else
 };
 
@@ -66,13 +60,6 @@ struct State {
 
 // Never destroyed: the threads may still run while the process's destructors do.
 State* g_state = new State;
-
-bool has_waitv() {
-  // Without words it is EINVAL where it exists.
-  static const bool has =
-      syscall(kFutexWaitV, nullptr, 0, 0, nullptr, 0) != 0 && errno != ENOSYS && errno != EPERM;
-  return has;
-}
 
 void kick(Waiter& waiter) {
   __atomic_fetch_add(&waiter.control, 1, __ATOMIC_SEQ_CST);
@@ -109,20 +96,28 @@ void each_slot(F visit) {
   }
 }
 
+bool on_its_way(const Slot& slot, Waiter& waiter) {
+  const int64_t age = memmap_now() - slot.since;
+  if (age < kOnItsWay) return true;
+  if (age > kArrived || waiter.arrived) return false;
+  waiter.arrived = waiter.asleep && thread_sleeps(waiter.thread);
+  return !waiter.arrived;
+}
+
 // The kernel wakes those that sleep, whosever they are, in their order. A wait of ours counts from the call
 // that began it, though, and its thread may still be on its way there. So, of waits that began just now,
 // some but not all of which are wanted: the oldest are picked here, and the kernel is not asked.
 int notify_held(const Word& word, int count) {
-  const int64_t just_now = memmap_now() - kOnItsWay;
   std::vector<std::pair<Slot*, Waiter*>> ours;
-  bool fresh = false;
   each_slot([&](Waiter& waiter, Slot& slot) {
     if (slot.id == 0 || slot.notified != Notified::kNo) return;
     if (slot.word.address != word.address) return;
     ours.emplace_back(&slot, &waiter);
-    fresh = fresh || slot.since > just_now;
   });
-  const bool pick = fresh && ours.size() > static_cast<size_t>(count);
+  const bool some = ours.size() > static_cast<size_t>(count);
+  const bool pick = some && std::any_of(ours.begin(), ours.end(), [](const auto& one) {
+                      return on_its_way(*one.first, *one.second);
+                    });
   const int woken = pick ? 0 : memmap_notify(word.pointer(), count);
   if (woken < 0 || woken >= count) return woken;
   std::sort(ours.begin(), ours.end(),
@@ -232,6 +227,7 @@ void* run(void* data) {
   auto* waiter = static_cast<Waiter*>(data);
   auto sleep = std::make_unique<Sleep>();
   std::unique_lock<std::mutex> held(g_state->mutex);
+  waiter->thread = syscall(SYS_gettid);
   for (;;) {
     sweep(*waiter);
     if (waiter->slots.empty()) {
@@ -243,6 +239,7 @@ void* run(void* data) {
     }
     prepare(*waiter, sleep.get());
     waiter->asleep = true;
+    waiter->arrived = false;
     held.unlock();
     int error = 0;
     const int woken = has_waitv() ? sleep_on_all(*sleep, &error) : sleep_on_one(*sleep, &error);
