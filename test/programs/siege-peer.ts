@@ -8,6 +8,7 @@
 import { execFileSync } from 'node:child_process';
 import {
   ftruncateSync,
+  linkSync,
   mkdirSync,
   openSync,
   renameSync,
@@ -26,9 +27,11 @@ const SIZES = [0, 1, 4096, 5000, 1 << 16, (1 << 20) + 7];
 
 function swaps(directory: string): () => void {
   const made = join(directory, 'next');
+  const fifo = join(directory, 'fifo');
+  execFileSync('mkfifo', [fifo]);
   const kinds: (() => void)[] = [
     () => writeFileSync(made, new Uint8Array(8192)),
-    () => execFileSync('mkfifo', [made]),
+    () => linkSync(fifo, made),
     () => mkdirSync(made),
     () => symlinkSync(join(directory, 'at'), made),
     () => symlinkSync('/dev/zero', made),
