@@ -14,7 +14,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
-import { until } from '../../out/test/support/until.js';
+import { until, WATCHDOG_MS } from '../../out/test/support/until.js';
 import { root } from './report.mjs';
 
 const server = join(root, 'out/native-test/Release/block_log');
@@ -69,6 +69,24 @@ function umount(directory) {
   }
 }
 
+/** Whoever looks at a device at this moment keeps it attached until it is done. */
+function detach(device, loop, file) {
+  call('losetup', '-d', device);
+  const attached = () => {
+    try {
+      return readFileSync(join(loop, 'backing_file'), 'utf8').trim() === file;
+    } catch {
+      return false;
+    }
+  };
+  const end = performance.now() + WATCHDOG_MS;
+  const nobody = new Int32Array(new SharedArrayBuffer(4));
+  while (attached()) {
+    if (performance.now() > end) throw new Error(`${device} stays attached`);
+    Atomics.wait(nobody, 0, 0, 2);
+  }
+}
+
 const makers = {
   ext4: ['mkfs.ext4', '-q', '-F', '-b', '4096', '-m', '0'].concat(
     ['-J', 'size=4', '-E', 'nodiscard,lazy_itable_init=0,lazy_journal_init=0'], // biome-ignore format: one list
@@ -95,7 +113,17 @@ export function cause() {
   if (process.getuid() !== 0) return 'mounting needs root';
   if (!existsSync('/dev/fuse')) return 'there is no /dev/fuse';
   if (!existsSync('/dev/loop-control')) return 'there are no loop devices';
-  return undefined;
+  const place = mkdtempSync(join(tmpdir(), 'memmap-attack-'));
+  try {
+    call('losetup', '-f');
+    call('mount', '-t', 'tmpfs', 'none', place);
+    umount(place);
+    return undefined;
+  } catch (error) {
+    return `not permitted here: ${error.message}`;
+  } finally {
+    rmdirSync(place);
+  }
 }
 
 /** Why no file system of this kind can be had here, if so. */
@@ -174,8 +202,9 @@ export class RecordedDisk {
     steps.push(() => umount(place));
     if (kind === undefined) return;
     this.device = call('losetup', '--direct-io=on', '-f', '--show', this.disk);
-    steps.push(() => call('losetup', '-d', this.device));
-    const direct = `/sys/block/${basename(this.device)}/loop/dio`;
+    const loop = `/sys/block/${basename(this.device)}/loop`;
+    steps.push(() => detach(this.device, loop, this.disk));
+    const direct = join(loop, 'dio');
     // Through the page cache writes would be merged, and would arrive in an order of its own.
     if (readFileSync(direct, 'utf8').trim() !== '1')
       throw new Error('no direct I/O on a loop device');

@@ -14,18 +14,21 @@ import { begin } from './report.mjs';
 
 const attack = begin('failing-disks');
 const chance = random(attack.seed);
-const rounds = attack.option('rounds', attack.long ? 60 : 4);
+const rounds = attack.option('rounds', attack.long ? 40 : 3);
 const few = Math.ceil(rounds / 4);
 const NO_JOURNAL = 'ext4 without a journal';
 const MiB = 1 << 20;
 
 const room = () => Math.floor((2.5 + 2.5 * chance()) * MiB);
-// Not on ext4: blocks that were never written before, one of whose writes has failed, written to again while
-// the page is in the page cache. ext4 takes them for written from then on, and they read as zeros after the
-// next mount, though fsync(2) succeeded, that of write(2) too. xfs does not.
+// Of blocks that were never written before ext4 with a failing disk promises less than the rest, whoever
+// writes. One whose write has failed, written to again while its page is in the page cache, reads as zeros
+// after the next mount, though that fsync(2) succeeded: not done here on ext4. And an fsync(2) that runs
+// while the journal is given up may return 0 for blocks that will read as zeros: counted here, beside what
+// becomes of write(2) and fdatasync(2).
 const runs = [
   { title: 'written blocks, ext4', kind: 'ext4', name: 'written', rounds, cuts: 3 },
-  { title: 'fresh blocks, ext4', kind: 'ext4', name: 'fresh, once', rounds, cuts: 3 },
+  { title: 'fresh blocks, ext4', kind: 'ext4', name: 'fresh, once', rounds, counted: true },
+  { title: 'fresh blocks, ext4, fdatasync(2)', kind: 'ext4', name: 'plain', rounds, counted: true },
   { title: 'fresh blocks, xfs', kind: 'xfs', name: 'fresh', rounds },
   { title: `written blocks, ${NO_JOURNAL}`, kind: NO_JOURNAL, name: 'written', rounds },
   // A disk in a tmpfs that fills up, and is made larger: a device that fails with ENOSPC.
@@ -81,8 +84,13 @@ function* losses(disk, kind, size, cuts) {
 
 const shown = (list) => `${list.length}${list.length > 0 ? `, first ${list[0]}` : ''}`;
 
-async function attempt({ title, kind, name, rounds: times, room, cuts = 0 }) {
-  const total = { rounds: times, 'faults of the disk': 0, 'bytes looked for': 0 };
+async function attempt({ title, kind, name, rounds: times, room, counted, cuts = 0 }) {
+  const total = {
+    rounds: times,
+    'faults of the disk': 0,
+    'bytes looked for': 0,
+    'rounds with a loss': 0,
+  };
   const wrong = [];
   const lost = [];
   for (let i = 0; i < times; i++) {
@@ -97,12 +105,14 @@ async function attempt({ title, kind, name, rounds: times, room, cuts = 0 }) {
       total[what] = (total[what] ?? 0) + count;
     total['faults of the disk'] += readLog(disk.log).filter(({ failed }) => failed).length;
     if (kind) {
+      const before = lost.length;
       disk.umount();
       for (const there of losses(disk, kind, disk.size, cuts)) {
         if (there.unmountable) lost.push(`round ${i}, ${there.unmountable}`);
         else for (const what of there.lost) lost.push(`round ${i}, ${what}`);
         total['bytes looked for'] += there.promised ?? 0;
       }
+      if (lost.length > before) total['rounds with a loss']++;
     }
     await disk.stop();
   }
@@ -112,13 +122,14 @@ async function attempt({ title, kind, name, rounds: times, room, cuts = 0 }) {
     attack.claim(`${title}: loss is seen`, lost.length > 0, shown(lost));
     return;
   }
+  if (name === 'plain') return;
   const told = total.failed + total.faulted > 0;
   attack.claim(
     `${title}: each is told once, and then never of success`,
     wrong.length === 0 && told,
     shown(wrong),
   );
-  if (kind)
+  if (kind && !counted)
     attack.claim(`${title}: what a flush resolved is there`, lost.length === 0, shown(lost));
 }
 

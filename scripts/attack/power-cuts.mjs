@@ -88,7 +88,16 @@ const mount = join(work, 'cut');
 mkdirSync(mount);
 
 async function run({ title, recordings: times, cuts: each, torn, kept, ...how }) {
-  const sum = { cuts: 0, writes: 0, flushes: 0, undecided: 0, promised: 0, files: 0, valid: 0 };
+  const sum = {
+    cuts: 0,
+    writes: 0,
+    flushes: 0,
+    open: 0,
+    undecided: 0,
+    promised: 0,
+    files: 0,
+    valid: 0,
+  };
   const broken = { lost: [], torn: [], unmountable: [] };
   for (let i = 0; i < times; i++) {
     const { entries, size } = await record(work, how);
@@ -103,7 +112,9 @@ async function run({ title, recordings: times, cuts: each, torn, kept, ...how })
         if (mark) promises.note(mark);
       }
       const image = join(work, 'cut.image');
-      sum.undecided += disk.build(cut, image);
+      const undecided = disk.build(cut, image);
+      sum.undecided += undecided;
+      if (undecided > 0) sum.open++;
       sum.cuts++;
       const seen = lookAt(image, mount, how.kind, (directory) => promises.check(directory));
       rmSync(image);
@@ -120,7 +131,7 @@ async function run({ title, recordings: times, cuts: each, torn, kept, ...how })
   attack.figure(
     title,
     `${sum.cuts} cuts of ${times} recordings with ${sum.writes} writes, ${sum.flushes} flushes; ` +
-      `${sum.undecided} writes left to chance; looked for ${sum.promised} promised bytes ` +
+      `${sum.undecided} writes left to chance, in ${sum.open} of the cuts; looked for ${sum.promised} promised bytes ` +
       `in ${sum.files} files, saw ${sum.valid} valid records`,
   );
   return { sum, broken };

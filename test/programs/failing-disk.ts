@@ -6,9 +6,18 @@
 // CONTROL and MARKS are block_log's; HEAL is a command of the shell after which the disk works again.
 
 import { execSync } from 'node:child_process';
-import { closeSync, fdatasyncSync, fsyncSync, openSync, writeFileSync, writeSync } from 'node:fs';
+import {
+  closeSync,
+  fdatasync,
+  fdatasyncSync,
+  fsyncSync,
+  openSync,
+  writeFileSync,
+  writeSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { type Mapping, map } from 'memmap';
 import { PAGE_SIZE } from 'memmap/posix';
 import { FLUSHES } from '../support/flushes.js';
@@ -21,6 +30,8 @@ const [name = '', directory = '', seed = '1', control = '', heal = '', marks = '
 const next = random(Number(seed));
 const between = (low: number, high: number) => low + Math.floor(next() * (high - low));
 const pick = <T>(all: readonly T[]): T => all[between(0, all.length)]!;
+
+const fdatasyncSoon = promisify(fdatasync);
 
 const FOREVER = 1_000_000;
 const SYSTEM = /^(EIO|ENOSPC|EROFS) (msync|fsync)$/;
@@ -173,6 +184,32 @@ async function again(file: string, places: Place[]): Promise<void> {
   await mapping.flush().finally(() => mapping.unmap());
 }
 
+/** What `fresh, once` does, without mappings: write(2) and fdatasync(2). */
+async function plain(): Promise<void> {
+  const own = ['a', 'b', 'c'].map((file) => {
+    const path = join(directory, file);
+    map(path, { access: 'write', create: true, length: LENGTH }).unmap(); // allocates
+    const fd = openSync(path, 'r+');
+    fsyncSync(fd);
+    return { file, fd };
+  });
+  command(`${pick(['write', 'flush'])} ${between(0, 60)} ${pick([FOREVER, 1])}`);
+  const work = async ({ file, fd }: { file: string; fd: number }): Promise<void> => {
+    for (let offset = 0; offset < LENGTH; offset += 4 * PAGE_SIZE) {
+      const place = { file, offset, length: PAGE_SIZE, id: ++ids };
+      writeSync(fd, content(place.id, PAGE_SIZE), 0, PAGE_SIZE, offset);
+      await fdatasyncSoon(fd);
+      tell({ is: place });
+      counts.resolved++;
+    }
+  };
+  // Each until it is told.
+  for (const { status } of await Promise.allSettled(own.map(work))) {
+    if (status === 'rejected') counts.failed++;
+  }
+  execSync(heal);
+}
+
 /** One write that fails: every description of the file is told of it once, whoever is first. */
 async function each(): Promise<void> {
   const path = join(directory, name === 'direct' ? 'disk' : 'each');
@@ -266,6 +303,7 @@ const cases: Record<string, () => Promise<void>> = {
   deaf: anywhere, // takes every flush for resolved: what must be seen to lose
   each,
   direct: each,
+  plain,
   read: reading,
   'read directly': reading,
   fill,
