@@ -88,8 +88,10 @@ export class LaneReceiver extends End implements Receiver {
       this.#quota = QUOTA;
       this.#turn++;
       if (this.#turn < used.length) continue;
-      this.#turn = 0;
+      // With those that are new: the others have been looked at, or are next.
+      const known = used.length;
       this.#findUsed();
+      this.#turn = known < used.length ? known : 0;
     }
     return -1;
   }

@@ -351,3 +351,17 @@ describe('fairness', () => {
     },
   );
 });
+
+test('the first message of each new sender is there at once', () => {
+  const made = channel(1024, 8);
+  const receiver = made.receiver();
+  const senders: Sender[] = [];
+  for (let i = 0; i < 8; i++) {
+    senders.push(made.sender());
+    for (const sender of senders.toReversed()) {
+      sender.trySend(bytes(16, i));
+      const message = receiver.tryReceive();
+      expect(message?.equals(bytes(16, i)), `of ${senders.length} senders`).toBe(true);
+    }
+  }
+});
