@@ -16,6 +16,7 @@ import {
   asView,
   checkAlignment,
   elementSize,
+  hasBytes,
   makeView,
   type ViewClass,
   windowsOf,
@@ -97,10 +98,8 @@ export class Mapping implements Disposable, AsyncDisposable {
     if (this.closed) throw closedError();
     // A buffer that was transferred has no bytes any more.
     const length = this.#total();
-    if (this.#buffer === undefined || this.#buffer.byteLength !== length) {
-      this.#buffer = this.#expose(0, length);
-    }
-    return this.#buffer;
+    if (!hasBytes(this.#buffer, length)) this.#buffer = this.#expose(0, length);
+    return this.#buffer!;
   }
 
   /** A Buffer over `buffer`. Throws as that does. */

@@ -189,6 +189,9 @@ export function mincore(region: Region): Uint8Array {
  * @param newLength bytes, at least 1
  * @throws Error `EINVAL` (length 0), `ENOMEM`, `EAGAIN`; `ERR_FEATURE_UNAVAILABLE` beyond the
  *   runtime's largest ArrayBuffer. The old buffer is as it was then.
+ * @throws Error `EFAULT`: private memory whose parts were protected, locked or advised differently.
+ * @throws Error `ERR_MAPPING_FAULT`, with `faults`: pages were lost, and what was written to them would
+ *   be lost without a word.
  * @example
  * buffer = mremap(buffer, 2 * buffer.byteLength);
  */

@@ -3,6 +3,7 @@ import { types } from 'node:util';
 import { closedError, invalidType, nativeError, withFaultsOf } from './errors.js';
 import { native } from './native.js';
 import * as validate from './validate.js';
+import { isDetached } from './views.js';
 import { inSlices, Outcome, Pending, toNative } from './waiting.js';
 
 export { type Held, Mutex } from './mutex.js';
@@ -31,15 +32,6 @@ function on<T>(cell: Cell, call: () => T): T {
     return call();
   } catch (error) {
     throw withFaultsOf(error, () => native.faultsOf(cell));
-  }
-}
-
-/** Node 20 has no `ArrayBuffer.prototype.detached`. */
-function isDetached(buffer: ArrayBufferLike): boolean {
-  try {
-    return new Uint8Array(buffer).length < 0;
-  } catch {
-    return true;
   }
 }
 

@@ -44,6 +44,21 @@ export function makeView<T extends ViewClass>(
   return new type(buffer, 0, length) as InstanceType<T>;
 }
 
+/** Node 20 has no `ArrayBuffer.prototype.detached`. */
+export function isDetached(buffer: ArrayBufferLike): boolean {
+  try {
+    return new Uint8Array(buffer).length < 0;
+  } catch {
+    return true;
+  }
+}
+
+/** Of a mapping with no bytes a buffer that was detached has as many. */
+export function hasBytes(buffer: ArrayBuffer | undefined, length: number): boolean {
+  if (buffer?.byteLength !== length) return false;
+  return length > 0 || !isDetached(buffer);
+}
+
 /**
  * A new Uint8Array over any buffer or view, for the add-on, which takes no SharedArrayBuffer.
  */

@@ -1,5 +1,6 @@
 #include "binding/faults.h"
 
+#include "binding/errors.h"
 #include "core/warnings.h"
 
 namespace memmap::binding {
@@ -38,6 +39,16 @@ napi_value make_faults(napi_env env, const std::vector<Fault>& faults) {
     }
   }
   return array;
+}
+
+napi_value raise_of(napi_env env, const Failure& failure, const Region& region) {
+  if (failure.reason != Reason::kFault) return raise(env, failure);
+  napi_value error = make_error(env, failure);
+  napi_value faults = make_faults(env, region.faults());
+  if (error == nullptr || faults == nullptr) return nullptr;
+  napi_set_named_property(env, error, "faults", faults);
+  napi_throw(env, error);
+  return nullptr;
 }
 
 void report_faults(napi_env env, napi_value callback, void* context, void*) {

@@ -74,14 +74,7 @@ napi_value sync(napi_env env, napi_callback_info info) {
   if (!to_int(env, arg[1], &flags)) return raise_argument(env, "expected a number");
   if (range.length == 0) return nullptr;
   const Failure failure = posix::sync(*range.region, range.offset, range.length, flags);
-  if (failure.reason != Reason::kFault) return failure ? raise(env, failure) : nullptr;
-  // There is no Mapping here to ask for them.
-  napi_value error = make_error(env, failure);
-  napi_value faults = make_faults(env, range.region->faults());
-  if (error == nullptr || faults == nullptr) return nullptr;
-  napi_set_named_property(env, error, "faults", faults);
-  napi_throw(env, error);
-  return nullptr;
+  return failure ? raise_of(env, failure, *range.region) : nullptr;
 }
 
 // (target, offset?, length?)

@@ -2,6 +2,7 @@
 
 #include "binding/env_state.h"
 #include "binding/exposure.h"
+#include "binding/faults.h"
 #include "binding/functions.h"
 #include "binding/mapping_handle.h"
 
@@ -64,7 +65,7 @@ napi_value posix_mremap(napi_env env, napi_callback_info info) {
                                   "newLength is more than this runtime's largest ArrayBuffer"));
   }
   auto region = posix::remap(*span.region, length);
-  if (!region.ok()) return raise(env, region.failure());
+  if (!region.ok()) return raise_of(env, region.failure(), *span.region);
   region.value()->set_owner(state);
   detach_all(env, *span.region);
   detach_moved(env, arg[0], span.region);

@@ -23,12 +23,13 @@ void Incident::destroy(Incident* incident) {
   areas::give_back(1);
 }
 
-void Incident::record(FaultKind kind, uint64_t offset, uint64_t length) {
-  uint64_t begin = offset;
-  uint64_t end = offset + length;
+void FaultList::record(const Fault& fault) {
+  const FaultKind kind = fault.kind;
+  uint64_t begin = fault.offset;
+  uint64_t end = fault.offset + fault.length;
   int kept = 0;
   // Take out every entry of the kind that touches the new one, and grow the new one over it.
-  for (int i = 0; i < fault_count_; i++) {
+  for (int i = 0; i < count_; i++) {
     const Fault& f = faults_[i];
     if (f.kind == kind && f.offset <= end && f.offset + f.length >= begin) {
       begin = std::min(begin, f.offset);
@@ -37,12 +38,12 @@ void Incident::record(FaultKind kind, uint64_t offset, uint64_t length) {
       faults_[kept++] = f;
     }
   }
-  fault_count_ = kept;
-  if (fault_count_ == kMaxFaults) {
+  count_ = kept;
+  if (count_ == kMaxFaults) {
     // Bounded: the nearest entry grows over the gap. It then says more than happened, never less.
     int nearest = 0;
     uint64_t best = UINT64_MAX;
-    for (int i = 0; i < fault_count_; i++) {
+    for (int i = 0; i < count_; i++) {
       const Fault& f = faults_[i];
       const uint64_t f_end = f.offset + f.length;
       const uint64_t gap = f.offset > end ? f.offset - end : begin > f_end ? begin - f_end : 0;
@@ -58,11 +59,11 @@ void Incident::record(FaultKind kind, uint64_t offset, uint64_t length) {
     return;
   }
   int at = 0;
-  while (at < fault_count_ && faults_[at].offset < begin)
+  while (at < count_ && faults_[at].offset < begin)
     at++;
-  std::memmove(&faults_[at + 1], &faults_[at], sizeof(Fault) * (fault_count_ - at));
+  std::memmove(&faults_[at + 1], &faults_[at], sizeof(Fault) * (count_ - at));
   faults_[at] = {begin, end - begin, kind};
-  fault_count_++;
+  count_++;
 }
 
 bool Incident::patched(uintptr_t address) const {

@@ -15,6 +15,20 @@ struct Fault {
   FaultKind kind;
 };
 
+// Merged with their neighbours of the same kind, by offset; when there is no room, with the nearest one. All
+// zeros is an empty list.
+class FaultList {
+ public:
+  static constexpr int kMaxFaults = 64;
+  void record(const Fault& fault);
+  int count() const { return count_; }
+  const Fault& operator[](int index) const { return faults_[index]; }
+
+ private:
+  int count_;
+  Fault faults_[kMaxFaults];
+};
+
 struct Patch {
   uintptr_t begin;
   uintptr_t end;
@@ -22,17 +36,14 @@ struct Patch {
 
 class Incident {
  public:
-  static constexpr int kMaxFaults = 64;
   // Beyond this many separate patches one area is laid over the whole region.
   static constexpr int kMaxPatches = 128;
 
   static Incident* make();  // nullptr when the kernel gives no page; async-signal-safe
   static void destroy(Incident* incident);
 
-  // Merged with its neighbours of the same kind; when there is no room, with the nearest entry.
-  void record(FaultKind kind, uint64_t offset, uint64_t length);
-  int fault_count() const { return fault_count_; }
-  const Fault& fault(int index) const { return faults_[index]; }
+  void record(const Fault& fault) { faults_.record(fault); }
+  const FaultList& faults() const { return faults_; }
 
   bool patched(uintptr_t address) const;
   // The lowest patch that begins at or above `address`, or `limit`.
@@ -48,10 +59,9 @@ class Incident {
   int count_up() { return ++generation_; }
 
  private:
-  int fault_count_;
   int patch_count_;
   int generation_;
-  Fault faults_[kMaxFaults];    // by offset
+  FaultList faults_;
   Patch patches_[kMaxPatches];  // by address
 };
 

@@ -161,12 +161,20 @@ std::shared_ptr<File> Mapping::file() const {
 }
 
 std::vector<Fault> Mapping::faults() const {
-  Lock held(mutex_);
-  std::vector<Fault> faults = earlier_faults_;
-  if (region_ != nullptr) {
-    for (const Fault& fault : region_->faults())
-      faults.push_back(fault);
+  FaultList all = {};
+  {
+    Lock held(mutex_);
+    if (earlier_faults_ == nullptr)
+      return region_ == nullptr ? std::vector<Fault>{} : region_->faults();
+    all = *earlier_faults_;
+    if (region_ != nullptr) {
+      for (const Fault& fault : region_->faults())
+        all.record(fault);
+    }
   }
+  std::vector<Fault> faults;
+  for (int i = 0; i < all.count(); i++)
+    faults.push_back(all[i]);
   return faults;
 }
 

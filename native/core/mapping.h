@@ -122,7 +122,7 @@ class Mapping : public std::enable_shared_from_this<Mapping> {
   uint64_t length_ = 0;
   std::vector<FileRange> windows_;
   std::vector<std::weak_ptr<MappingUser>> users_;
-  std::vector<Fault> earlier_faults_;  // of regions that this mapping had before
+  std::unique_ptr<FaultList> earlier_faults_;  // of regions that this mapping had before
   std::shared_ptr<File> file_;
   std::shared_ptr<Region> region_;
 };

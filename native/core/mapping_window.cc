@@ -67,9 +67,11 @@ Result<std::shared_ptr<Region>> Mapping::resize(uint64_t length) {
   if (!region.ok()) return undo(region.failure());
   std::shared_ptr<Region> replaced = std::move(region_);
   if (replaced != nullptr) {
-    const auto faults = replaced->faults();
-    earlier_faults_.insert(earlier_faults_.end(), faults.begin(), faults.end());
-    lost_ = lost_ || replaced->patched();
+    for (const Fault& fault : replaced->faults()) {
+      if (earlier_faults_ == nullptr) earlier_faults_ = std::make_unique<FaultList>(FaultList{});
+      earlier_faults_->record(fault);
+    }
+    lost_ = lost_ || replaced->patched(0, replaced->length());
   }
   adopt_region(region.value());
   length_ = length;
@@ -121,8 +123,9 @@ Result<uint64_t> Mapping::slide(uint64_t offset) {
   if (offset > size.value()) {
     return Failure::of(Reason::kOutOfRange, "offset lies past the end of the file");
   }
-  if (region_ != nullptr && length_ != 0) {
-    const bool patched = region_->patched();
+  if (region_ != nullptr) {
+    // Also when it shows nothing yet: what it grows by is counted from there.
+    const bool patched = region_->patched(0, region_->length());
     const Failure failure = region_->slide(offset - delta_);
     if (failure) return failure;
     waiters::look_again(*region_);

@@ -94,11 +94,14 @@ void Participants::end() {
 
 Result<Word> Mutex::word() const { return mapping_->word_at(position_); }
 
-// Also where the mapping has been slid away from it: then in a region of its own.
+// Also where the mapping has been slid away from it, or shows a page of the guard's in its place: then in a
+// region of its own.
 Result<Word> Mutex::word_wherever() const {
   auto at = mapping_->word_at(position_, true);
   const auto file = mapping_->file();
-  if (at.ok() || at.failure().reason != Reason::kOutOfRange || file == nullptr) return at;
+  const Failure failure = at.ok() ? futex::check(at.value()) : at.failure();
+  const bool elsewhere = failure.reason == Reason::kOutOfRange || failure.reason == Reason::kFault;
+  if (!elsewhere || file == nullptr) return at;
   RegionRequest request;
   request.page = file->page();
   request.length = request.page;

@@ -166,7 +166,7 @@ bool Region::try_again(uintptr_t at) {
 }
 
 void Region::report(FaultKind kind, uintptr_t begin, uintptr_t end) {
-  incident_->record(kind, file_offset_ + (begin - base_), end - begin);
+  incident_->record({file_offset_ + (begin - base_), end - begin, kind});
   g_stats.faults.fetch_add(1);
   int none = kNone;
   warning_.compare_exchange_strong(none, kDue);

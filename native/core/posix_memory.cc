@@ -78,8 +78,9 @@ Result<std::vector<unsigned char>> residency(Region& region, size_t offset, size
 }
 
 Failure populate(Region& region, size_t offset, size_t length) {
+  // Unmapped, or resized to another place, since it was asked for: as in the middle of it, below.
   const RegionUse use(region);
-  if (!use) return Failure::of(Reason::kClosed);
+  if (!use) return {};
   Pages pages = pages_of(region, offset, length);
   // In steps, so that an unmap in the middle ends it soon.
   constexpr size_t kStep = size_t{32} << 20;
@@ -135,6 +136,13 @@ void* move(const Region& region, uint64_t length, int prot) {
 
 Result<std::shared_ptr<Region>> remap(Region& region, uint64_t length) {
   if (length == 0) return Failure::system(EINVAL, "mremap");
+  // The kernel would map the file's pages in place of those that were lost, and a later msync(2) would then
+  // report that all is on the disk; or refuse it for a reason that has nothing to do with it.
+  if (region.patched()) return Failure::of(Reason::kFault);
+  // As the kernel has it; but before move() has touched the protection of any of them.
+  const uintptr_t end = region.base() + region.length();
+  if (!region.shared() && areas::count_within(region.base(), end) > 1)
+    return Failure::system(EFAULT, "mremap");
   RegionRequest request = region.as_request();
   request.length = length;
   if (!areas::take(1)) return Failure::system(ENOMEM, "mremap");

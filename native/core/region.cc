@@ -272,7 +272,8 @@ Failure Region::sync(size_t offset, size_t length) {
 
 bool Region::patched(size_t offset, size_t length) const {
   Guard held(lock_);
-  if (incident_ == nullptr) return false;
+  // No byte is none that was lost, wherever it lies.
+  if (incident_ == nullptr || length == 0) return false;
   const uintptr_t begin = base_ + offset;
   for (int i = 0; i < incident_->patch_count(); i++) {
     const Patch& patch = incident_->patch(i);
@@ -294,12 +295,12 @@ bool Region::take_warning(const void* owner) {
 
 std::vector<Fault> Region::faults() const {
   std::vector<Fault> faults;
-  faults.reserve(Incident::kMaxFaults);  // before the lock: an allocation may take long
+  faults.reserve(FaultList::kMaxFaults);  // before the lock: an allocation may take long
   Guard held(lock_);
   if (incident_ == nullptr) return past_faults_;
-  for (int i = 0; i < incident_->fault_count(); i++) {
-    faults.push_back(incident_->fault(i));
-  }
+  const FaultList& known = incident_->faults();
+  for (int i = 0; i < known.count(); i++)
+    faults.push_back(known[i]);
   return faults;
 }
 

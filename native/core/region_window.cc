@@ -84,6 +84,7 @@ Failure Region::slide(uint64_t file_offset) {
   if (state_ != State::kLive) return Failure::of(Reason::kClosed);
   const uint64_t before = file_offset_;
   file_offset_ = file_offset;
+  if (length_ == 0) return {};
   const Failure failure = map_pages(base_, base_ + length_);
   if (failure) {
     // It may be the lock that failed, with the new pages there already.
@@ -118,6 +119,9 @@ Failure Region::protect(size_t offset, size_t length, int prot) {
   if (split) return split;
   Guard held(lock_);
   if (state_ != State::kLive) return Failure::of(Reason::kClosed);
+  // Where all pages are the guard's the kernel would allow it, and no page of the file could take their place.
+  const bool writes = (prot & PROT_WRITE) != 0 && shared();
+  if (writes && file_ != nullptr && !file_->writable()) return Failure::system(EACCES, "mprotect");
   const uintptr_t begin = round_down(base_ + offset, page_);
   const uintptr_t end = round_up(base_ + offset + length, page_);
   if (mprotect(pointer(begin), end - begin, prot) != 0) return Failure::system(errno, "mprotect");
