@@ -13,8 +13,8 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { inherited, SharedMemory, share, stats } from 'memmap';
 import { Channel, type Receiver, type Sender } from 'memmap/channel';
 import { AT, DATA, LANE, LANE_BYTES } from '../support/channel-layout.js';
+import { Draw } from '../support/draw.js';
 import { collected } from '../support/gc.js';
-import { random } from '../support/orders.js';
 import { until } from '../support/until.js';
 
 export interface Report {
@@ -30,20 +30,6 @@ export interface Report {
 const [mode = '', amount = '', given] = process.argv.slice(2);
 const SIZE = 64 << 10;
 const CODES = ['ERR_CHANNEL_CORRUPT', 'ERR_CHANNEL_CLOSED', 'EPIPE', 'EBUSY', 'EPERM'];
-
-/** Draws from a seed. */
-class Draw {
-  readonly #next: () => number;
-  constructor(seed: number) {
-    this.#next = random(seed);
-  }
-  below(n: number): number {
-    return Math.floor(this.#next() * n);
-  }
-  of<T>(all: readonly T[]): T {
-    return all[this.below(all.length)] as T;
-  }
-}
 
 /** Changes something in a channel's segment. */
 class Spoiler {

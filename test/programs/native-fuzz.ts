@@ -229,6 +229,7 @@ function makeWorld(directory: string): World {
 function end(world: World): void {
   call('refWaits', false); // it may have been told to keep the process alive
   for (const open of [...world.fds, ...world.owned]) closeSync(open);
+  call('refWaits', false); // or it would live on for waits that nobody began
   for (const mutex of world.mutexes.splice(0)) release(mutex);
   for (const mapping of world.handles) call('unmap', mapping);
   for (const memory of world.buffers) if (memory.byteLength > 0) call('munmap', memory);
