@@ -31,9 +31,9 @@ extern "C" void case_table() {
   constexpr int kWriters = 4;
   constexpr int kReaders = 4;
   // More slots than the first chunk has, so that the table grows while it is read.
-  const int extra = 1500;
+  const int extra = 1200;
   const int rounds = attack_times(200);
-  RegionTable table;
+  static RegionTable table;  // its slots are never freed
   std::atomic<int> writing{kWriters};
   std::atomic<long> inserted{0};
   std::atomic<long> found{0};
@@ -52,7 +52,7 @@ extern "C" void case_table() {
       return kBase + (static_cast<uintptr_t>(i * kWriters + index)) * kRange;
     };
     // On a busy machine readers get their turn late: there is somebody to be read until they have had it.
-    for (int round = 0; round < rounds || found.load() < 5 * rounds; round++) {
+    for (int round = 0; round < rounds || found.load() < 2 * rounds; round++) {
       const int count = round == 0 ? extra / kWriters : kRanges / kWriters;
       for (int i = 0; i < count; i++)
         insert(range(i));
