@@ -69,7 +69,8 @@ void default_action(int signal, const siginfo_t* info) {
   // A fault of the kernel's comes again when the instruction runs again: the process dies of the same
   // signal, at the same place, as it would have without us. One that was sent must be sent again.
   const bool repeats = info->si_code > 0 && info->si_code != BUS_MCEERR_AO;
-  if (!repeats) syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), signal);
+  if (repeats || syscall(SYS_tgkill, getpid(), syscall(SYS_gettid), signal) == 0) return;
+  kill(getpid(), signal);  // a filter forbids the other one
 }
 
 void chain(int signal, siginfo_t* info, void* context) {
