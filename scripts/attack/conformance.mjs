@@ -93,8 +93,8 @@ export async function runFeature(runtime, feature, { watchdog = 60_000, env } = 
 }
 
 /** All of them in one process: for many worlds and few differences. */
-export async function runTogether(command, list, { watchdog = 60_000, env } = {}) {
-  const ended = await execute([...command, MAIN, 'run', ...list], { watchdog, env });
+export async function runTogether(command, list, { watchdog = 60_000, env, main = MAIN } = {}) {
+  const ended = await execute([...command, main, 'run', ...list], { watchdog, env });
   const reached = outcomesOf(ended.stdout);
   // Those before the one that ended the process have their own outcome; after a failure it ends with 1.
   const whole = reached.size === list.length && (ended.code === 0 || ended.code === 1);

@@ -50,12 +50,13 @@ export const CALLS = ROWS.map(([name, filter, since, use, errors]) => {
   return { name, call, only, since, use, errors };
 });
 
-/** Which error the C library makes of it. */
-export const toldAs = (name, error) => (name === 'mlock2' && error === 'ENOSYS' ? 'EINVAL' : error);
+/** What the C library makes of an error. */
+const TRANSLATED = { 'mlock2 ENOSYS': 'EINVAL', 'unlink EPERM': 'EACCES' };
+export const toldAs = (name, error) => TRANSLATED[`${name} ${error}`] ?? error;
 
 /** System calls that no process does without: nothing is told by taking them away. */
 export const ALWAYS =
-  `clock_gettime close fcntl fstat futex getpid gettid lseek mmap mprotect munmap open read
+  `clock_gettime close fcntl fstat futex getpid gettid kill lseek mmap mprotect munmap open read
   rt_sigaction rt_sigprocmask`.split(/\s+/);
 
 /** What the C library does of itself, and what of a symbol's name is not the call's. */

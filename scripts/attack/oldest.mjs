@@ -93,11 +93,18 @@ function numbers() {
   );
 }
 
-/** 'as usual', or which features it takes. */
+/** 'as usual', or how many features of which groups it takes; a single one by its name. */
 function told(outcomes, error) {
+  const groupOf = ({ feature }) => feature.split('/')[0];
   const refused = outcomes.filter(({ cell }) => cell !== 'passed' && cell !== 'unavailable');
-  const names = refused.map(({ feature }) => feature.replace('/', ': '));
-  return names.length === 0 ? 'as usual' : `\`${error}\`: ${names.join('; ')}`;
+  if (refused.length === 0) return 'as usual';
+  const groups = [...new Set(refused.map(groupOf))].map((group) => {
+    const taken = refused.filter((one) => groupOf(one) === group);
+    const all = outcomes.filter((one) => groupOf(one) === group);
+    if (taken.length === 1) return taken[0].feature.replace('/', ': ');
+    return taken.length === all.length ? group : `${taken.length} of ${all.length} of ${group}`;
+  });
+  return `\`${error}\`: ${groups.join('; ')}`;
 }
 
 /** Refused with the very error that the kernel gave; or a comparison of codes found that one. */

@@ -133,10 +133,6 @@ if (wanted()) {
       cause,
     ]),
   );
-  const names = groups.map((group) => {
-    const all = ofGroup(group).map((feature) => feature.slice(group.length + 1));
-    return `- **${group}**: ${all.join('; ')}`;
-  });
-  write(RUNTIMES_MD, 'runtimes', [overview, differences, names.join('\n')].join('\n\n'));
+  write(RUNTIMES_MD, 'runtimes', [overview, differences].join('\n\n'));
 }
 attack.end();

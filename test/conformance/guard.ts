@@ -131,7 +131,7 @@ export const features: Features = {
   async 'a signal that is sent ends the process, or leaves the guard'() {
     for (const signal of ['SIGBUS', 'SIGSEGV']) {
       const ended = await child('guard/sent', [signal]).ended;
-      assert.deepEqual([signal, ended.signal, ended.code], [signal, signal, null]);
+      assert.deepEqual([ended.signal, ended.code], [signal, null], ended.stderr);
     }
   },
   async 'a fault that is not ours ends the process as before'() {

@@ -1,0 +1,157 @@
+// The add-on on 64-bit ARM: cross-compiled with the flags of binding.gyp, and the features of
+// test/conformance/ run with it by an arm64 Node under qemu-user.
+//
+//   node scripts/attack/arm64.mjs [--short | --long] [--write]
+//
+// Needs g++-aarch64-linux-gnu and qemu-user-static (Debian), and `npm run fetch:runtimes -- arm64/node20`.
+// qemu shows that the code is right for the machine's ABI and system calls. It does not show its memory
+// order, since it runs on this processor, nor what a misaligned access does.
+import { spawn, spawnSync } from 'node:child_process';
+import { cpSync, existsSync, mkdirSync, rmSync, statSync, symlinkSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { join } from 'node:path';
+import { features, inParallel, runTogether } from './conformance.mjs';
+import { RUNTIMES_MD, table, wanted, write } from './generated.mjs';
+import { begin, root } from './report.mjs';
+
+const COMPILER = 'aarch64-linux-gnu-g++';
+const QEMU = 'qemu-aarch64-static';
+const SYSROOT = '/usr/aarch64-linux-gnu';
+const fetched = join(root, '.runtimes/arm64/node20');
+const node = join(fetched, 'bin/node');
+const tree = join(root, 'out/arm64');
+
+/** What qemu-user does otherwise than a kernel of that machine; by feature, with what a cell is there. */
+const DIFFERENCES = [
+  {
+    feature: 'pages/locked pages of a mapping that slides',
+    cell: 'failed',
+    cause: 'qemu-user 7.2 answers `mlock2(2)` with ENOSYS',
+  },
+];
+
+/** Features with processes of their own: qemu-user hands execve(2) to this machine's kernel. */
+const CHILDREN =
+  /^(endings\/(process|an unc|SIG|open)|memory\/(createNamed|share)|sync\/.*with a process|mutex\/(processes|the owner)|channel\/(with a process|a sender)|guard\/(beside|a listener|a signal|a fault that|many))/;
+const SHORT = /^(files|pages|memory|posix|guard|mutex|channel)\/|^sync\/(time|waitAsync)/;
+
+const attack = begin('arm64');
+const there = (command) => spawnSync(command, ['--version']).status === 0;
+
+function run(command, args) {
+  const r = spawnSync(command, args, { cwd: root, encoding: 'utf8' });
+  if (r.status !== 0) throw new Error(`${command}: ${r.stderr || r.error?.message}`);
+  return r.stdout;
+}
+
+/** The one target of binding.gyp, which is a literal of Python. */
+function target() {
+  const text =
+    'import ast,json,sys; print(json.dumps(ast.literal_eval(open("binding.gyp").read())))';
+  return JSON.parse(run('python3', ['-c', text])).targets[0];
+}
+
+async function build() {
+  const { defines, cflags, cflags_cc, ldflags } = target();
+  const includes = [join(fetched, 'include/node'), 'native', 'native/include'];
+  includes.push(join(root, 'node_modules/node-addon-api'));
+  const objects = join(tree, 'objects');
+  mkdirSync(objects, { recursive: true });
+  mkdirSync(join(tree, 'build/Release'), { recursive: true });
+  const list = run('git', ['ls-files', 'native/addon.cc', 'native/core', 'native/binding']);
+  const sources = list.split('\n').filter((file) => file.endsWith('.cc'));
+  const inputs = run('git', ['ls-files', 'native', 'binding.gyp']).trim().split('\n');
+  const newest = Math.max(...inputs.map((file) => statSync(join(root, file)).mtimeMs));
+  const flags = [
+    ...[...cflags, ...cflags_cc, '-fPIC', '-pthread'],
+    ...defines.map((define) => `-D${define}`),
+    ...includes.flatMap((folder) => ['-isystem', folder]),
+  ];
+  const made = await inParallel(sources, cpus().length, async (source) => {
+    const object = join(objects, source.replaceAll('/', '_').replace(/cc$/, 'o'));
+    if (existsSync(object) && statSync(object).mtimeMs > newest) return object;
+    const child = spawn(COMPILER, [...flags, '-c', source, '-o', object], {
+      cwd: root,
+      stdio: ['ignore', 'inherit', 'inherit'],
+    });
+    const code = await new Promise((resolve) => child.once('exit', resolve));
+    if (code !== 0) throw new Error(`${source} does not compile`);
+    return object;
+  });
+  const output = join(tree, 'build/Release/memmap.node');
+  run(COMPILER, ['-shared', '-pthread', ...ldflags, ...made, '-o', output]);
+  return sources.length;
+}
+
+/** As the root of the package, with the add-on of the other machine. */
+function mirror() {
+  for (const path of ['package.json', 'lib', 'out/test']) {
+    rmSync(join(tree, path), { recursive: true, force: true });
+    cpSync(join(root, path), join(tree, path), { recursive: true });
+  }
+  if (!existsSync(join(tree, 'node_modules'))) {
+    symlinkSync(join(root, 'node_modules'), join(tree, 'node_modules'));
+  }
+}
+
+const missing = [
+  there(COMPILER) ? [] : ['no aarch64-linux-gnu-g++ (Debian: g++-aarch64-linux-gnu)'],
+  there(QEMU) ? [] : ['no qemu-aarch64-static (Debian: qemu-user-static)'],
+  existsSync(node) ? [] : ['no arm64 Node: npm run fetch:runtimes -- arm64/node20'],
+].flat();
+
+async function main() {
+  attack.figure('sources compiled', await build());
+  mirror();
+  const command = [QEMU, '-L', SYSROOT, node, '--no-warnings', '--expose-gc'];
+  const all = features();
+  const list = all.filter(
+    (feature) => !CHILDREN.test(feature) && (attack.long || SHORT.test(feature)),
+  );
+  // A start takes seconds: a process for each group, and one for each feature that did not get its turn.
+  const groups = [...new Set(list.map((feature) => feature.split('/')[0]))];
+  const main = join(tree, 'out/test/conformance/main.js');
+  const options = { watchdog: 240_000, main };
+  const outcomes = await inParallel(groups, 2, async (group) => {
+    const of = list.filter((feature) => feature.startsWith(`${group}/`));
+    const results = [];
+    for (let rest = of; rest.length > 0; ) {
+      const got = await runTogether(command, rest, options);
+      // Up to the one that ended the process, which is judged; the others run again without it.
+      const end = got.findIndex(({ cell }) => cell === 'crashed' || cell === 'hung');
+      const done = end < 0 ? got : got.slice(0, end + 1);
+      results.push(...done);
+      rest = rest.slice(done.length);
+    }
+    return results;
+  });
+  const flat = outcomes.flat();
+  for (const { feature, cell, detail } of flat) {
+    const should = DIFFERENCES.find((one) => one.feature === feature)?.cell ?? 'passed';
+    const unavailable = cell === 'unavailable' && feature.includes('larger than 4 GiB');
+    if (cell !== should && !unavailable) attack.claim(feature, false, `${cell}: ${detail}`);
+  }
+  const passed = flat.filter(({ cell }) => cell === 'passed').length;
+  attack.claim(
+    'the features run on arm64 as they should',
+    passed > 0,
+    `${passed} of ${flat.length}`,
+  );
+  attack.skip(
+    `${all.filter((feature) => CHILDREN.test(feature)).length} features`,
+    'qemu-user starts no processes of the other machine without binfmt_misc',
+  );
+  if (wanted()) {
+    const version = run(QEMU, ['--version']).match(/version ([\d.]+)/)[1];
+    const head = ['under qemu-user', 'features', 'passed', 'otherwise'];
+    const others = DIFFERENCES.map(({ feature, cell, cause }) => `${feature}: ${cell}: ${cause}`);
+    const refused = flat.filter(({ cell }) => cell === 'unavailable').map(({ feature }) => feature);
+    const otherwise = [...others, ...refused.map((feature) => `${feature}: as on x64, Node 20`)];
+    const row = [`qemu ${version}, Node 20`, flat.length, passed, otherwise.join('<br>') || 'none'];
+    write(RUNTIMES_MD, 'arm64', table(head, [row]));
+  }
+}
+
+if (missing.length > 0) attack.skip('arm64', missing.join('; '));
+else await main();
+attack.end();
