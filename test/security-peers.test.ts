@@ -41,10 +41,17 @@ describe('memory of create()', () => {
   test('a hole that is punched into it makes bytes zero, and is no fault', () => {
     const mine = memory(2 * PAGE_SIZE);
     mine.bytes.fill(7);
-    execFileSync('fallocate', ['-p', '-l', `${PAGE_SIZE}`, `/proc/${process.pid}/fd/${mine.fd}`]);
+    const path = `/proc/${process.pid}/fd/${mine.fd}`;
+    const punch = () => {
+      execFileSync('fallocate', ['-p', '-l', `${PAGE_SIZE}`, path], { stdio: 'pipe' });
+    };
+    punch();
     expect([mine.bytes[0], mine.bytes[PAGE_SIZE]]).toEqual([0, 7]);
     mine.bytes[0] = 1;
     expect(mine.faults).toEqual([]);
+    mine.seal('write');
+    expect(punch).toThrow();
+    expect(mine.bytes[0]).toBe(1);
   });
 
   test('a descriptor to read is one to write, until it is sealed against writing', () => {

@@ -32,10 +32,17 @@ describe('a file', () => {
   test('that is sparse and as long as the file system allows: mapped without its memory, or refused', () => {
     const path = tempFile('');
     const fd = openSync(path, 'r+');
-    // 16 TiB less a block is the most that ext4 has with blocks of 4 KiB; others have more.
-    ftruncateSync(fd, 2 ** 44 - PAGE_SIZE);
+    // 16 TiB less a block is the most that ext4 has with blocks of 4 KiB; others have more, or less.
+    const longest = [2 ** 44 - PAGE_SIZE, 2 ** 43, 2 ** 42, 2 ** 41].find((length) => {
+      try {
+        ftruncateSync(fd, length);
+        return true;
+      } catch {
+        return false;
+      }
+    });
     using mapping = map(path);
-    expect(mapping.length).toBe(2 ** 44 - PAGE_SIZE);
+    expect(mapping.length).toBe(longest);
     expect(mapping.view(Uint8Array, mapping.length - 1, 1)[0]).toBe(0);
     expect(mapping.usage().rss).toBeLessThan(2 ** 26);
     expect(statSync(path).blocks).toBe(0);

@@ -82,8 +82,11 @@ const ENDS = {
 const ended = Object.fromEntries(Object.keys(ENDS).map((how) => [how, { count: 0, wrong: [] }]));
 
 async function process_(where, call, how) {
-  const args = ['end', where, call, how, newPath(), nextSeed()].map(String);
-  const child = start(program('lifecycle'), args, options);
+  // 'alone': the main thread has not got the add-on, and three workers are in the midst of all calls.
+  const alone = where === 'alone';
+  const what = alone ? ['end', how] : ['end', where, call, how];
+  const args = [...what, newPath(), nextSeed()].map(String);
+  const child = start(program(alone ? 'lifecycle-crowd' : 'lifecycle'), args, options);
   try {
     await child.line(/there/);
     // Of a thread that is blocked nobody else can do it.
@@ -106,6 +109,7 @@ const cases = [];
 for (let round = 0; round < (attack.long ? 6 : 1); round++) {
   for (const how of Object.keys(ENDS)) {
     const inMain = how.startsWith('SIG') ? calls : names.pending;
+    cases.push(...Array(attack.long ? 3 : 1).fill(['alone', 'all', how]));
     // In the short form a part of them, another one each time.
     cases.push(...inMain.filter(() => attack.long || chance() < 0.6).map((call) => ['main', call, how])); // biome-ignore format: one line
     cases.push(...calls.filter(() => attack.long || chance() < 0.2).map((call) => ['worker', call, how])); // biome-ignore format: one line

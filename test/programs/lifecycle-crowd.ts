@@ -1,11 +1,13 @@
 // The add-on in workers only, many at once, each in the midst of everything when it ends, by itself or not;
 // and again after all have ended. The main thread has only memory that they posted, and loads the add-on last.
 //
-//   lifecycle-crowd COUNT ROUNDS PATH SEED        (node --expose-gc --no-warnings)
+//   lifecycle-crowd COUNT ROUNDS PATH SEED        prints a line of JSON
+//   lifecycle-crowd end HOW PATH SEED             the process ends by HOW meanwhile, with three workers
 //
-// Prints a line of JSON.
+//   (node --expose-gc --no-warnings)
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
+import { ENDINGS } from '../support/endings.js';
 import { gc } from '../support/gc.js';
 import { random } from '../support/orders.js';
 import { until } from '../support/until.js';
@@ -66,10 +68,32 @@ async function rested(): Promise<Seen> {
   return seen ?? look();
 }
 
+/** The workers are in the midst of everything when the process ends; or end by themselves, and it with them. */
+async function end(how: string, at: string): Promise<void> {
+  const after = chance() * 15;
+  const task = { what: 'all', end: how === 'over' ? 'over' : 'stay', after } as const;
+  const workers = ['a', 'b', 'c'].map((name) => {
+    const place = `${at}.${name}`;
+    return new Worker(WORKER, { workerData: { ...task, place } satisfies Task });
+  });
+  await Promise.all(
+    workers.map((worker) => new Promise((resolve) => worker.once('message', resolve))),
+  );
+  console.log('there');
+  if (how !== 'over') setTimeout(() => ENDINGS[how]?.(), after);
+  process.once('exit', (code) => {
+    if (code === 0) console.log('over');
+  });
+}
+
 const crowd = () => Promise.all(Array.from({ length: Number(count) }, (_, i) => one(i)));
-await crowd();
-const before = await rested();
-for (let round = 0; round < Number(rounds); round++) await crowd();
-const after = await rested();
-const { survivesCut } = await import('../support/survives.js');
-console.log(JSON.stringify({ before, after, wrong, orphans, survived: survivesCut(path) }));
+async function crowds(): Promise<void> {
+  await crowd();
+  const before = await rested();
+  for (let round = 0; round < Number(rounds); round++) await crowd();
+  const after = await rested();
+  const { survivesCut } = await import('../support/survives.js');
+  console.log(JSON.stringify({ before, after, wrong, orphans, survived: survivesCut(path) }));
+}
+
+await (count === 'end' ? end(rounds, path) : crowds());

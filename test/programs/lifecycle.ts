@@ -11,6 +11,7 @@ import { setTimeout as pause, setImmediate as turn } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { stats } from 'memmap';
+import { ENDINGS } from '../support/endings.js';
 import { collected } from '../support/gc.js';
 import { random } from '../support/orders.js';
 import { BLOCKING, handed, Keeper, PENDING } from '../support/pending.js';
@@ -39,14 +40,7 @@ async function worker(task: Task): Promise<{ worker: Worker; ended: Promise<numb
 
 const HOW: Record<string, (keeper: Keeper) => void> = {
   over: (keeper) => keeper.letGo(),
-  exit: () => process.exit(7),
-  abort: () => process.abort(),
-  throw: () => {
-    throw new Error('on purpose');
-  },
-  reject: () => void Promise.reject(new Error('on purpose')),
-  SIGTERM: () => process.kill(process.pid, 'SIGTERM'),
-  SIGKILL: () => process.kill(process.pid, 'SIGKILL'),
+  ...ENDINGS,
 };
 
 async function end([where = '', call = '', how = '', path = '', seed = '']: string[]) {
