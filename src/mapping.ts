@@ -243,7 +243,7 @@ export class Mapping implements Disposable, AsyncDisposable {
     await done;
   }
 
-  /** As `flush()`, but waits, and throws what that would reject with. */
+  /** As `flush()`, but waits (for a flush that runs already, too), and throws what that would reject with. */
   flushSync(offset?: number, length?: number): void {
     if (offset === undefined && length === undefined) {
       withFaults(this, () => native.flushSync(this.#handle));
