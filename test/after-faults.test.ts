@@ -21,7 +21,7 @@ const cases: [string, unknown][] = [
   ['emptyBytes', [0, 0, true]],
   ['mremapLost', { moved: truncated, sync: truncated, kept: 9 }],
   ['mremapParts', { moved: 'EFAULT', faults: 1, bytes: [7, 8, 7] }],
-  ['lockGivenUp', { before: false, after: true }],
+  ['lockGivenUp', [true, true]],
   ['prefetchResized', 'resolved'],
 ];
 

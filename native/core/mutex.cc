@@ -94,14 +94,13 @@ void Participants::end() {
 
 Result<Word> Mutex::word() const { return mapping_->word_at(position_); }
 
-// Also where the mapping has been slid away from it, or shows a page of the guard's in its place: then in a
-// region of its own.
-Result<Word> Mutex::word_wherever() const {
-  auto at = mapping_->word_at(position_, true);
+// In a region of its own.
+Result<Word> Mutex::word_of_file() const {
   const auto file = mapping_->file();
-  const Failure failure = at.ok() ? futex::check(at.value()) : at.failure();
-  const bool elsewhere = failure.reason == Reason::kOutOfRange || failure.reason == Reason::kFault;
-  if (!elsewhere || file == nullptr) return at;
+  if (file == nullptr) return closed();
+  auto size = file->size();
+  if (!size.ok()) return size.failure();
+  if (position_ + sizeof(uint32_t) > size.value()) return Failure::of(Reason::kFault);
   RegionRequest request;
   request.page = file->page();
   request.length = request.page;
@@ -210,12 +209,16 @@ void Mutex::mapping_ends() {
 }
 
 void Mutex::give_up() {
-  auto at = word_wherever();
-  if (!at.ok()) return;
-  RegionUse use(*at.value().region);
-  if (use && !futex::check(at.value())) {
+  // False: the word is not there, or its page was replaced by this very write since it may only be read.
+  const auto release = [this](Result<Word> at) {
+    if (!at.ok()) return false;
+    RegionUse use(*at.value().region);
+    if (!use || futex::check(at.value())) return false;
     memmap_mutex_release(writable(at.value()), participant_->id().id, MEMMAP_DIED);
-  }
+    return !futex::check(at.value());
+  };
+  // Where the mapping was slid away from it, or shows a page of the guard's in its place, by the file.
+  if (!release(mapping_->word_at(position_, true))) release(word_of_file());
 }
 
 }  // namespace memmap

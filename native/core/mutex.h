@@ -91,7 +91,7 @@ class Mutex : public MappingUser, public std::enable_shared_from_this<Mutex> {
   Result<Word> word() const;
   template <class F>
   std::invoke_result_t<F, const Word&> on_word(F act);
-  Result<Word> word_wherever() const;
+  Result<Word> word_of_file() const;
   void give_up();
   Result<Locked> locked(int error, const Word& word);
 

@@ -2,7 +2,7 @@
 //
 //   after-faults SCENARIO PATH        PATH is a file of four pages, each filled with its number, from 1
 import { pbkdf2 } from 'node:crypto';
-import { appendFileSync, closeSync, openSync, truncateSync } from 'node:fs';
+import { appendFileSync, closeSync, openSync, truncateSync, writeFileSync } from 'node:fs';
 import { map, stats } from 'memmap';
 import { MAP, MS, mmap, mprotect, mremap, msync, PAGE_SIZE, PROT } from 'memmap/posix';
 import { Mutex } from 'memmap/sync';
@@ -102,16 +102,20 @@ const scenarios: Record<string, () => unknown> = {
     bytes[P] = 8;
     return { moved, faults: stats().faults - faults, bytes: [bytes[0], bytes[P], bytes[3 * P]] };
   },
-  /** A lock that is held in a page that was lost is given up with the mapping, for those who see the file's. */
+  /** A lock in a page that was lost, or may only be read, is given up with the mapping. */
   lockGivenUp() {
-    const mapping = map(path, { access: 'write' });
-    mapping.bytes.fill(0);
-    const mutex = new Mutex(map(path, { access: 'write' }), 0);
-    const held = new Mutex(mapping, 0).lockSync();
-    mapping.protect('read');
-    mapping.bytes[100] = 1;
-    mapping.unmap();
-    return { before: held.ownerDied, after: mutex.tryLock()?.ownerDied };
+    writeFileSync(path, Buffer.alloc(P));
+    const other = map(path, { access: 'write' });
+    return [false, true].map((touched) => {
+      const at = touched ? 0 : 8;
+      const mutex = new Mutex(other, at);
+      const mapping = map(path, { access: 'write' });
+      new Mutex(mapping, at).lockSync();
+      mapping.protect('read');
+      if (touched) mapping.bytes[100] = 1;
+      mapping.unmap();
+      return mutex.tryLock()?.ownerDied;
+    });
   },
   /** The mapping goes on at other addresses, before the pool's only thread has got to it. */
   async prefetchResized() {
