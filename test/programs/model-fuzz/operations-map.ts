@@ -157,12 +157,12 @@ export function mapAnonymous(state: State): void {
 /** The mapping is over, whoever ended it. */
 export function closeCore(state: State, core: Core): void {
   if (core.closed) return;
+  state.locksLeft(core);
   core.closed = true;
   core.region?.retire();
   for (const window of core.windows) {
     if (!window.stays) state.world.equal('length of a detached array', window.bytes.length, 0);
   }
-  state.locksLeft(core);
   core.windows = core.windows.filter((window) => window.stays);
 }
 

@@ -49,7 +49,13 @@ export class Locks {
   /** What the lock holds belongs to nobody who lives. */
   #left(core: Core): void {
     for (const opened of this.#opened.filter((one) => one.core === core)) {
-      if (opened.word !== 0 && this.#now(opened) === opened.word) this.#set(opened, DIED);
+      if (opened.word === 0) continue;
+      // It is looked at where the mapping shows it, and written to if it is what it was.
+      const { region } = core;
+      const isThere = this.#code(opened, region) === '';
+      const i = Math.floor((opened.position - (region?.offset ?? 0)) / P);
+      if (isThere && this.#now(opened) === opened.word) region?.touch(i, true);
+      if (this.#now(opened) === opened.word) this.#set(opened, DIED);
       opened.word = 0;
     }
     this.#opened = this.#opened.filter((one) => one.core !== core || one.held !== undefined);
