@@ -10,9 +10,9 @@ namespace {
 using namespace attack;
 namespace waiters = memmap::waiters;
 
-constexpr int kTakers = 3;
-constexpr int kForeign = 2;
-constexpr int kAborters = 2;
+constexpr int kTakers = 2;
+constexpr int kForeign = 1;
+constexpr int kAborters = 3;
 constexpr int kGivers = 2;
 
 bool take(const Word& word) {
@@ -69,7 +69,9 @@ extern "C" void case_permits() {
     Owner owner;
     while (!done.load()) {
       const uint64_t id = owner.start(word, 0);
-      for (uint32_t i = attack_random(4); i > 0; i--)
+      // It stands before those that take, and goes just when it is to be woken.
+      const long before = given.load();
+      for (int i = 0; i < 100 && given.load() == before; i++)
         std::this_thread::yield();
       if (owner.cancel(id)) {
         aborted.fetch_add(1);
@@ -82,7 +84,7 @@ extern "C" void case_permits() {
     }
     waiters::forget(&owner);
   };
-  const auto give = [&](int index) {
+  const auto give = [&] {
     for (int i = 0; i < bursts; i++) {
       const auto count = 1 + attack_random(kTakers + kForeign);
       for (uint32_t n = 0; n < count; n++) {
@@ -94,7 +96,6 @@ extern "C" void case_permits() {
     }
     if (giving.fetch_sub(1) != 1) return;
     until("permits that nobody has taken", [&] { return taken.load() == given.load(); });
-    (void)index;
     done.store(true);
     // Nobody is to sleep on; a value that stays changed sends all of them away.
     store(word, 1u << 30);
@@ -109,7 +110,7 @@ extern "C" void case_permits() {
     } else if (index < kTakers + kForeign + kAborters) {
       abort();
     } else {
-      give(index);
+      give();
     }
   });
   CHECK(!region->retire(), "retire");
