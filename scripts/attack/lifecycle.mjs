@@ -106,7 +106,7 @@ async function process_(where, call, how) {
 }
 
 const cases = [];
-for (let round = 0; round < (attack.long ? 6 : 1); round++) {
+for (let round = 0; round < (attack.long ? 3 : 1); round++) {
   for (const how of Object.keys(ENDS)) {
     const inMain = how.startsWith('SIG') ? calls : names.pending;
     cases.push(...Array(attack.long ? 3 : 1).fill(['alone', 'all', how]));
@@ -137,7 +137,7 @@ async function report(name, args) {
   }
 }
 
-const rounds = attack.long ? 120 : 4;
+const rounds = attack.long ? 50 : 4;
 await all(
   calls.map((call) => async () => {
     const result = await report('lifecycle', ['workers', call, rounds, newPath(), nextSeed()]);
@@ -151,7 +151,7 @@ attack.figure('workers', calls.length * (rounds + 4));
 
 // --- workers only --------------------------------------------------------------------------------------
 
-const crowds = attack.long ? 30 : 1;
+const crowds = attack.long ? 15 : 1;
 const crowd = await report('lifecycle-crowd', [20, crowds, newPath(), nextSeed()]);
 const { before, after, wrong } = crowd;
 claim('twenty workers load the add-on at once, and end in the midst of everything', wrong?.length === 0, crowd.failed ?? wrong?.join()); // biome-ignore format: one line

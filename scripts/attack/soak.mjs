@@ -21,9 +21,10 @@ const { code, signal, stdout, stderr } = await run(
 rmSync(directory, { recursive: true, force: true });
 attack.claim('it ends well', code === 0 && stderr === '', `${code ?? signal} ${stderr}`);
 if (code === 0) {
-  const { first, samples, last, done, names } = JSON.parse(stdout);
+  const { first, samples, last, done, names, left } = JSON.parse(stdout);
   for (const [what, count] of Object.entries(done)) attack.figure(what, count);
 
+  if (left.length > 0) console.log(left.join('\n'));
   for (const what of ['regions', 'descriptors', 'open']) {
     const most = Math.max(...samples.map((sample) => sample[what]));
     attack.claim(`${what}: as at the start, at the end and at each sample`, last[what] === first[what] && most === first[what], `${first[what]}, at most ${most}, ${last[what]}`); // biome-ignore format: one line

@@ -187,9 +187,22 @@ async function child(): Promise<void> {
 const began = performance.now();
 const elapsed = (): number => (performance.now() - began) / 1000;
 
+/** What is left where nothing should be: files that are open or mapped, and pages that are kept from others. */
+const left: string[] = [];
+function lookAtLeft(round: number): void {
+  const files = [...descriptors()].filter(([, to]) => /^\/(memfd|dev\/shm|tmp)/.test(to));
+  const areas = maps().filter(({ path, perms }) => /memfd|shm/.test(path) || perms === '---p');
+  left.push(
+    `round ${round}: ${JSON.stringify(stats())}`,
+    ...files.map(([fd, to]) => `${fd} ${to}`),
+  );
+  left.push(...areas.map(({ start, end, perms, path }) => `${start.toString(16)} ${end - start} ${perms} ${path}`)); // biome-ignore format: one line
+}
+
 /** When what was dropped is collected. */
 async function sample(round: number): Promise<Sample> {
-  await collected('what was dropped', () => stats().regions === 0).catch(() => {});
+  const gone = collected('what was dropped', () => stats().regions === 0, 10_000);
+  await gone.catch(() => lookAtLeft(round));
   const waiters = threads('memmap-wait');
   return {
     round,
@@ -227,7 +240,7 @@ async function soak(): Promise<void> {
   await rested();
   const last = await sample(done['rounds'] ?? 0);
   const names = readdirSync('/dev/shm').filter((one) => one.startsWith(`memmap-soak-${process.pid}-`)); // biome-ignore format: one line
-  console.log(JSON.stringify({ first, samples, last, done, names }));
+  console.log(JSON.stringify({ first, samples, last, done, names, left }));
 }
 
 await (rounds === 'child' ? childBody() : soak());
