@@ -35,8 +35,9 @@ const runs = [
     kind: 'ext4',
     mode: 'no-barrier',
     recordings: 1,
-    cuts: 30,
+    cuts: 40,
     kept: [0.5],
+    before: 1,
   },
 ];
 
@@ -65,8 +66,8 @@ async function record(directory, { kind, mode = 'sound', mount = '' }) {
   return { entries, size };
 }
 
-/** Where the power is cut: anywhere; and half of the time before a flush, by how much is left to chance there. */
-function places(entries, count) {
+/** Where the power is cut: anywhere; and so often before a flush, by how much is left to chance there. */
+function places(entries, count, before) {
   const first = entries.findIndex(({ mark }) => mark?.ready);
   if (first < 0) throw new Error('the writer was not recorded');
   const writes = [];
@@ -74,7 +75,7 @@ function places(entries, count) {
   const at = [];
   while (at.length < count) {
     let cut = first + 1 + Math.floor(chance() * (entries.length - first));
-    if (chance() < 0.5 && writes.length > 0) {
+    if (chance() < before && writes.length > 0) {
       cut = writes[Math.floor(chance() * writes.length)];
       while (cut < entries.length && !entries[cut].flush) cut++;
     }
@@ -87,7 +88,7 @@ const work = workspace();
 const mount = join(work, 'cut');
 mkdirSync(mount);
 
-async function run({ title, recordings: times, cuts: each, torn, kept, ...how }) {
+async function run({ title, recordings: times, cuts: each, torn, kept, before = 0.5, ...how }) {
   const sum = {
     cuts: 0,
     writes: 0,
@@ -106,7 +107,7 @@ async function run({ title, recordings: times, cuts: each, torn, kept, ...how })
     const disk = new CutDisk(entries, size, chance, torn, kept);
     const promises = new Promises();
     let noted = 0;
-    for (const cut of places(entries, each)) {
+    for (const cut of places(entries, each, before)) {
       for (; noted < cut; noted++) {
         const { mark } = entries[noted];
         if (mark) promises.note(mark);

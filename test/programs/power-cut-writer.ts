@@ -187,7 +187,7 @@ async function disturb(): Promise<boolean> {
 
 async function work(task: number): Promise<void> {
   for (let more = true; more; ) {
-    const kind = mode === 'no-barrier' ? 0 : between(0, 10);
+    const kind = mode === 'no-barrier' ? 3 : between(0, 10);
     if (kind < 3) more = await write(1);
     else if (kind < 5) more = await write(between(2, 30));
     else if (kind < 7) more = await create();
