@@ -62,7 +62,7 @@ export const ALWAYS =
 /** What the C library does of itself, and what of a symbol's name is not the call's. */
 export const NO_CALL =
   `_ITM_deregisterTMCloneTable _ITM_registerTMCloneTable abort calloc dlsym fclose fgets fopen free
-  memcpy memmove memset pthread_attr_destroy pthread_attr_init pthread_attr_setdetachstate
+  memcpy memmove memrchr memset pthread_attr_destroy pthread_attr_init pthread_attr_setdetachstate
   pthread_attr_setstacksize pthread_cond_wait pthread_create pthread_mutex_lock pthread_mutex_unlock pthread_once
   sigdelset sigemptyset sigfillset snprintf strlen strncmp strrchr strtoll syscall sysconf`.split(
     /\s+/,
