@@ -209,16 +209,17 @@ void Mutex::mapping_ends() {
 }
 
 void Mutex::give_up() {
-  // False: the word is not there, or its page was replaced by this very write since it may only be read.
+  // False: the word is not there.
   const auto release = [this](Result<Word> at) {
     if (!at.ok()) return false;
     RegionUse use(*at.value().region);
     if (!use || futex::check(at.value())) return false;
     memmap_mutex_release(writable(at.value()), participant_->id().id, MEMMAP_DIED);
-    return !futex::check(at.value());
+    return true;
   };
-  // Where the mapping was slid away from it, or shows a page of the guard's in its place, by the file.
-  if (!release(mapping_->word_at(position_, true))) release(word_of_file());
+  // By the file, if there is one that may still be mapped: the mapping may have been slid away from it, or show
+  // a page of the guard's in its place, or one that may only be read.
+  if (!release(word_of_file())) release(mapping_->word_at(position_, true));
 }
 
 }  // namespace memmap
