@@ -50,11 +50,8 @@ export class Locks {
   #left(core: Core): void {
     for (const opened of this.#opened.filter((one) => one.core === core)) {
       if (opened.word === 0) continue;
-      // It is looked at where the mapping shows it, and written to if it is what it was.
-      const { region } = core;
-      const isThere = this.#code(opened, region) === '';
-      const i = Math.floor((opened.position - (region?.offset ?? 0)) / P);
-      if (isThere && this.#now(opened) === opened.word) region?.touch(i, true);
+      // By the file; where that has been cut, it is looked at where the mapping shows it.
+      if (this.#file.model.size < opened.position + 4) this.#code(opened, core.region);
       if (this.#now(opened) === opened.word) this.#set(opened, DIED);
       opened.word = 0;
     }
@@ -146,7 +143,10 @@ export class Locks {
     if (this.#opened.length === 0) return;
     const opened = draw.of(this.#opened);
     if (opened.held !== undefined && draw.once(2)) return this.#unlock(opened);
-    if (this.#isReadOnly(opened)) return;
+    // A word past the end of the file, in its last page, is one that no read(2) sees.
+    const { size } = this.#file.model;
+    const isBehind = size > 0 && size < opened.position + 4;
+    if (isBehind || this.#isReadOnly(opened)) return;
     const { label, mutex } = opened;
     const code = this.#code(opened, opened.core.region);
     const mine = code === '' && this.#isMine(opened);
