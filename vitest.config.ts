@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
 
@@ -52,6 +53,8 @@ export default defineConfig({
     server: { deps: { external: [/\/lib\/[^/]+\.js$/] } },
     // Processes, not threads: the add-on installs signal handlers.
     pool: 'forks',
+    // Many of them wait for other processes most of the time: two files at once also where there are two cores.
+    maxWorkers: Math.max(2, availableParallelism() - 1),
     testTimeout: 60_000,
     hookTimeout: 60_000,
     reporters: report ? ['default', 'json'] : ['default'],
