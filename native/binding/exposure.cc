@@ -77,19 +77,17 @@ Whereabouts whereabouts(napi_env env, const Exposure& exposure) {
 // when that ends: the region is kept for it. Where it is not known, its addresses are.
 void keep_moved(napi_env env, EnvState& state) {
   for (const auto& entry : state.by_region) {
-    int holds = 0;
+    int unknown = 0;
     bool moved = false;
-    bool unknown = false;
     for (Exposure* exposure : entry.second) {
-      holds += exposure->object_holds + exposure->store_holds;
       if (!exposure->store_holds) continue;
       const Whereabouts where = whereabouts(env, *exposure);
       exposure->for_others = where != Whereabouts::kHere;
       moved = moved || where == Whereabouts::kMoved;
-      unknown = unknown || where == Whereabouts::kUnknown;
+      unknown += where == Whereabouts::kUnknown;
     }
     const auto& region = entry.second.front()->region;
-    if (unknown && !moved && region->holds() == holds) region->retire();
+    if (unknown != 0 && !moved) region->abandon(unknown);
   }
 }
 

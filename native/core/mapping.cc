@@ -19,6 +19,10 @@ int protection(Access access) {
 
 }  // namespace
 
+Mapping::~Mapping() {
+  if (region_ != nullptr) region_->retire_abandoned();
+}
+
 Result<std::shared_ptr<Mapping>> Mapping::map_path(const char* path, bool create,
                                                    const MapOptions& options) {
   auto file = File::open(path, options.access == Access::kWrite, create);

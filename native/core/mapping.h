@@ -59,6 +59,7 @@ class Mapping : public std::enable_shared_from_this<Mapping> {
   static Result<std::shared_ptr<Mapping>> map_path(const char* path, bool create,
                                                    const MapOptions& options);
   static Result<std::shared_ptr<Mapping>> anonymous(const MapOptions& options, bool shared);
+  ~Mapping();
   // The mapping whose memory contains `address`; null when there is none.
   static std::shared_ptr<Mapping> find(const void* address);
 

@@ -168,19 +168,37 @@ bool Region::hold_longer() {
   return true;
 }
 
-int Region::holds() const {
-  Guard held(lock_);
-  return holds_;
-}
-
 void Region::drop_hold() {
+  bool released = false;
   {
     Guard held(lock_);
-    if (--holds_ != 0 || state_ != State::kRetired) return;
-    state_ = State::kReleased;
-    g_stats.retired_bytes.fetch_sub(static_cast<int64_t>(reserved_));
+    released = --holds_ == 0 && state_ == State::kRetired;
+    if (released) {
+      state_ = State::kReleased;
+      g_stats.retired_bytes.fetch_sub(static_cast<int64_t>(reserved_));
+    }
   }
-  release(nullptr);
+  if (released) {
+    release(nullptr);
+  } else {
+    retire_abandoned();
+  }
+}
+
+void Region::abandon(int count) {
+  {
+    Guard held(lock_);
+    abandoned_ += count;
+  }
+  retire_abandoned();
+}
+
+void Region::retire_abandoned() {
+  {
+    Guard held(lock_);
+    if (holds_ == 0 || holds_ != abandoned_) return;
+  }
+  if (mapping.expired()) retire();
 }
 
 bool Region::begin_wait() {

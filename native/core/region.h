@@ -84,8 +84,12 @@ class Region : public std::enable_shared_from_this<Region> {
   bool hold(int count);
   // One more, for who has one already; of a retired region too. False when nobody has one.
   bool hold_longer();
-  int holds() const;
   void drop_hold();
+  // So many holds nobody will drop: of buffers of which their environment did not know, when it ended,
+  // whether they had gone. They keep the addresses; file and memory go with the last who has a say.
+  void abandon(int count);
+  // Retires the region when no other holds are left, and no mapping.
+  void retire_abandoned();
 
   // A hold for a wait on one of the region's words (waiters.h), which is ended before the region is
   // retired. False: not live.
@@ -165,6 +169,7 @@ class Region : public std::enable_shared_from_this<Region> {
   int advice_;
   bool locked_ = false;  // mlock(2) of the whole: done again wherever pages are mapped anew
   int holds_ = 0;
+  int abandoned_ = 0;      // how many of them nobody will drop
   int waits_ = 0;          // how many of the holds are waits
   bool retiring_ = false;  // no new waits
   int64_t recount_areas_at_ = 64;
