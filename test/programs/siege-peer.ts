@@ -39,10 +39,13 @@ function swaps(directory: string): () => void {
   ];
   return () => {
     for (const make of kinds) {
+      rmSync(made, { force: true, recursive: true });
       make();
-      // A directory takes the place of nothing.
+      // A directory takes the place of nothing; not even then, if a file has just been made there.
       rmSync(join(directory, 'at'), { force: true, recursive: true });
-      renameSync(made, join(directory, 'at'));
+      try {
+        renameSync(made, join(directory, 'at'));
+      } catch {}
     }
   };
 }

@@ -27,6 +27,7 @@ export interface Sample {
   rss: number;
   open: number;
   regions: number;
+  mappedBytes: number;
   /** The package's, beside those that are open. */
   descriptors: number;
   areas: number;
@@ -210,6 +211,7 @@ async function sample(round: number): Promise<Sample> {
     rss: process.memoryUsage.rss(),
     open: descriptors().size,
     regions: stats().regions,
+    mappedBytes: stats().mappedBytes,
     descriptors: stats().descriptors,
     areas: maps().length - 2 * waiters, // a stack and its guard page each
     threads: readdirSync('/proc/self/task').length - waiters,
