@@ -52,10 +52,14 @@ export class Locks {
       if (opened.word === 0) continue;
       // By the file; where that has been cut, it is looked at where the mapping shows it.
       if (this.#file.model.size < opened.position + 4) this.#code(opened, core.region);
-      if (this.#now(opened) === opened.word) this.#set(opened, DIED);
+      if (this.#isOwner(opened)) this.#set(opened, DIED);
       opened.word = 0;
     }
     this.#opened = this.#opened.filter((one) => one.core !== core || one.held !== undefined);
+  }
+  /** Whether the word in the file names the owner whom it named when this one took it: the same thread. */
+  #isOwner(opened: Opened): boolean {
+    return opened.word !== 0 && ((this.#now(opened) ^ opened.word) & OWNER) === 0;
   }
   #now({ position }: Opened): number {
     return this.#file.model.bytes.readUInt32LE(position);
@@ -102,10 +106,7 @@ export class Locks {
     return !core.closed && page !== undefined && page.patch === undefined && page.prot !== WRITE;
   }
   #isMine(opened: Opened): boolean {
-    const now = this.#now(opened);
-    return this.#opened.some(
-      (one) => one.position === opened.position && one.word === now && now !== 0,
-    );
+    return this.#opened.some((one) => one.position === opened.position && this.#isOwner(one));
   }
 
   #took(opened: Opened, held: Held | undefined, died: boolean): void {
@@ -150,7 +151,8 @@ export class Locks {
     const { label, mutex } = opened;
     const code = this.#code(opened, opened.core.region);
     const mine = code === '' && this.#isMine(opened);
-    const died = code === '' && this.#now(opened) === DIED;
+    // Left by a dead owner; or what a cut in its middle has left of the word, which names nobody who lives.
+    const died = code === '' && !mine && (this.#now(opened) & (OWNER | DIED)) !== 0;
     const how = draw.below(8);
     if (how < 4) {
       const held = world.call<Held>('Mutex', label, mutex, 'tryLock', [], code);
@@ -194,7 +196,7 @@ export class Locks {
       abort.abort();
       await waiting;
       this.#holds(owner);
-    } else if (this.#code(owner, owner.core.region) === '' && this.#now(owner) === owner.word) {
+    } else if (this.#code(owner, owner.core.region) === '' && this.#isOwner(owner)) {
       const waiting = world.callAsync<Held>('Mutex', label, mutex, 'lock', [], '');
       this.#unlock(owner);
       this.#took(opened, await waiting, false);
@@ -206,7 +208,7 @@ export class Locks {
     const { held, core } = opened;
     if (held === undefined || this.#isReadOnly(opened)) return;
     let code = this.#code(opened, core.region);
-    if (code === '' && this.#now(opened) !== opened.word) code = 'EPERM';
+    if (code === '' && !this.#isOwner(opened)) code = 'EPERM';
     const method = world.draw.of(['unlock', Symbol.dispose] as const);
     world.call('Held', 'held', held, method, [], code);
     // It is still held where the mapping has been slid away, and may come back.
