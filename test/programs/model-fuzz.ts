@@ -129,7 +129,7 @@ const steps: [number, Step][] = [
   [16, () => locks.use()],
   [8, onMapped(waits)],
   [40, () => channel?.run()],
-  [70, onState(wrongCall)],
+  [130, onState(wrongCall)],
   [1, onState(wrongMake)],
   [2, newFile],
   [3, dropFile],
