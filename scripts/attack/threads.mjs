@@ -67,9 +67,9 @@ async function all(sanitizer, rounds) {
 }
 
 if (libtsan()) {
-  await all('thread', report.option('rounds', report.long ? 25 : 1));
+  await all('thread', report.option('rounds', report.long ? 15 : 1));
 } else {
   report.skip('ThreadSanitizer', 'the compiler has no libtsan (Debian: the package libtsan2)');
 }
-if (report.long) await all('address,undefined', report.option('rounds', 15));
+if (report.long) await all('address,undefined', report.option('rounds', 10));
 report.end();
