@@ -1,7 +1,7 @@
 // Ten million waits and wakes across processes (--long), of which none is lost; COUNT is in ten thousands
 // of them. Needs npm run build.
-import { run, size } from './lib/stress.mjs';
+import { run, size } from './long-program.mjs';
 
 const { count, seed } = size({ short: 1, long: 100 });
 console.log(`seed ${seed}`);
-await run('wake-ups', count, seed);
+run('wake-ups', count, seed);

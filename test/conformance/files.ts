@@ -160,7 +160,8 @@ export const features: Features = {
       outside = mapping.view(Uint8Array);
     }
     assert.equal(outside.length, 0);
-    assert.equal(stats().mappedBytes, before);
+    // Less, if another feature's mapping has been collected meanwhile.
+    assert.ok(stats().mappedBytes <= before);
   },
   async 'error codes'() {
     const failed = (call: () => unknown) => {
