@@ -231,7 +231,7 @@ describe('lock', () => {
     expect(perms(path)).toEqual(['r--s']);
     expect(locked()).toBe(0);
     mapping.bytes[0] = 0xdd;
-    expect(mapping.faults).toMatchObject([{ kind: 'truncated' }, { kind: 'read-only' }]);
+    expect(mapping.faults).toMatchObject([{ kind: 'read-only' }, { kind: 'truncated' }]);
     mapping.refresh();
     expect(perms(path)).toEqual(['r--s']);
     mapping.unmap();

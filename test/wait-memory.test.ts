@@ -294,6 +294,7 @@ describe('a file that is cut away under the cell', () => {
     const mapping = map(path);
     const cell = cellOf(mapping);
     const waiting = outcome(waitAsync(cell, 0, 0));
+    await until('it sleeps', () => asleep() > 0);
     truncateSync(path, 0);
     expect(cell[0]).toBe(0); // the guard has replaced the page
     await until('it sleeps no more', () => asleep() === 0);
