@@ -21,11 +21,12 @@ const text = new Uint8Array(mmap(SIZE, PROT.READ | PROT.WRITE, MAP.SHARED, fd));
 closeSync(fd); // the mapping holds the file by itself
 
 putCString(text, 'Hello from writer!');
+// Before anybody is told of it: a quick reader may have replied by the time that the line is out.
+const greeting = Atomics.load(text, 0);
 console.log(`Writer wrote: ${cString(text)}`);
 
 // The reader stores the first byte of its reply last. So a new first byte says that the rest is
 // there too; a look at the whole text could catch it half written.
-const greeting = Atomics.load(text, 0);
 const deadline = Date.now() + PATIENCE_MS;
 while (Atomics.load(text, 0) === greeting) {
   if (Date.now() > deadline) throw new Error(`no reply within ${PATIENCE_MS / 1000} seconds`);
