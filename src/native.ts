@@ -4,6 +4,7 @@ import { createRequire } from 'node:module';
 import { fileURLToPath } from 'node:url';
 import { isMainThread } from 'node:worker_threads';
 import { type Fault, nativeError } from './errors.js';
+import { loadError } from './load-error.js';
 
 declare const brand: unique symbol;
 /** A mapping in the add-on. Let go of, it is unmapped when nothing else needs it. */
@@ -124,23 +125,23 @@ export interface Native {
   readonly constants: Readonly<Record<string, number>>;
 }
 
+type Loader = ((folder: string) => Native) & { resolve(folder: string): string };
+
 const root = fileURLToPath(new URL('..', import.meta.url));
 
-function load(): Native {
-  const require = createRequire(import.meta.url);
+function load(): { native: Native; binary: string } {
+  let binary: string | undefined;
   try {
-    return (require('node-gyp-build') as (folder: string) => Native)(root);
+    const require = createRequire(import.meta.url);
+    binary = (require('node-gyp-build') as Loader).resolve(root);
+    return { native: require(binary) as Native, binary };
   } catch (cause) {
-    const wanted = `${process.platform}-${process.arch}`;
-    const text =
-      `memmap: no add-on for ${wanted} could be loaded. Looked for prebuilds/${wanted}/ and ` +
-      `build/Release/ in the package's folder. To build it from source: a C++17 compiler, make ` +
-      `and python3, then \`npm rebuild memmap\`. The cause: ${(cause as Error).message}`;
-    throw Object.assign(new Error(text, { cause }), { code: 'ERR_FEATURE_UNAVAILABLE' });
+    // node-gyp-build looks there instead, where it is set.
+    throw loadError(process.env['MEMMAP_PREBUILD'] || root, binary, cause);
   }
 }
 
-export const native: Native = load();
+export const { native, binary } = load();
 
 /** Bytes of the largest ArrayBuffer that this runtime makes: 4 GiB on Node 20, far more later. */
 export const maxBuffer: number = Math.min(bufferConstants.MAX_LENGTH, Number.MAX_SAFE_INTEGER);
