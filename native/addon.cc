@@ -59,6 +59,7 @@ Napi::Object init(Napi::Env env, Napi::Object exports) {
       method("startWait", start_wait),
       method("cancelWait", cancel_wait),
       method("refWaits", ref_waits),
+      method("hasWaitv", has_waitv),
       method("openMutex", open_mutex),
       method("mutexOwner", mutex_owner),
       method("mutexKey", mutex_key),

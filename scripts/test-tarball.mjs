@@ -62,6 +62,8 @@ const packed = readdirSync(tarballs).map((f) => join(tarballs, f));
 const contents = run('tar', ['-tzf', packed.find((f) => /memmap-\d/.test(f))]);
 for (const wanted of [
   'lib/index.js',
+  'lib/cli.js',
+  'out/examples/demo.js',
   'lib/index.d.ts',
   'lib/posix.d.ts',
   'binding.gyp',
@@ -72,7 +74,7 @@ for (const wanted of [
 if (!/package\/prebuilds\/linux-[a-z0-9]+\/memmap\.node\n/.test(contents)) {
   throw new Error('no prebuild in the tarball');
 }
-if (/package\/(native\/test|test|src|out)\//.test(contents)) {
+if (/package\/(native\/test|test|src|out(?!\/examples\/))\//.test(contents)) {
   throw new Error('the tarball carries what only the repository needs');
 }
 
@@ -109,6 +111,18 @@ if (output !== EXPECTED) {
   process.exit(1);
 }
 process.stdout.write(output);
+
+// The command, as npx finds it. The demo has no programs in C here, and says so.
+const memmap = join(project, 'node_modules/.bin/memmap');
+const doctor = JSON.parse(run(memmap, ['doctor', '--json'], { cwd: project, env }));
+const addon = doctor.checks.find(({ name }) => name === 'add-on');
+if (!addon.found.startsWith(join(installed, 'prebuilds'))) {
+  throw new Error(`the doctor found another add-on: ${addon.found}`);
+}
+const demo = run(memmap, ['demo'], { cwd: project, env });
+if (!demo.endsWith('\nEverything is as it should be.\n') || demo.includes('FAIL')) {
+  throw new Error(`memmap demo\n${demo}`);
+}
 if (readFileSync(join(project, 'database.dat')).length !== 40) throw new Error('not 40 bytes');
 const files = contents.split('\n').length - 1;
 console.log(

@@ -97,6 +97,8 @@ export interface Native {
   cancelWait(id: number): boolean;
   /** Whether the event loop goes on for waits that are pending. */
   refWaits(on: boolean): void;
+  /** Whether there is futex_waitv(2) here. */
+  hasWaitv(): boolean;
   openMutex(handle: Handle, byteOffset: number): MutexHandle;
   /** The same for each Mutex on the same bytes. */
   mutexKey(mutex: MutexHandle): string;

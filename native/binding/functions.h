@@ -58,6 +58,7 @@ napi_value listen_for_waits(napi_env env, napi_callback_info info);
 napi_value start_wait(napi_env env, napi_callback_info info);
 napi_value cancel_wait(napi_env env, napi_callback_info info);
 napi_value ref_waits(napi_env env, napi_callback_info info);
+napi_value has_waitv(napi_env env, napi_callback_info info);
 
 // mutex_functions.cc
 napi_value open_mutex(napi_env env, napi_callback_info info);

@@ -146,4 +146,8 @@ napi_value ref_waits(napi_env env, napi_callback_info info) {
   return nullptr;
 }
 
+napi_value has_waitv(napi_env env, napi_callback_info) {
+  return make_bool(env, waiters::has_waitv());
+}
+
 }  // namespace memmap::binding

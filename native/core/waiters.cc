@@ -304,6 +304,13 @@ void each_pending(F visit) {
 
 }  // namespace
 
+bool has_waitv() {
+  // Without words it is EINVAL where it exists.
+  static const bool has =
+      syscall(kFutexWaitV, nullptr, 0, 0, nullptr, 0) != 0 && errno != ENOSYS && errno != EPERM;
+  return has;
+}
+
 Result<uint64_t> start(Owner* owner, const Word& word, uint32_t value, int64_t deadline) {
   std::lock_guard<std::mutex> held(g_state->mutex);
   if (!word.region->begin_wait()) return Failure::of(Reason::kClosed);

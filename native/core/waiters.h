@@ -46,5 +46,7 @@ void pages_lost();
 // The owner is going away. None of its waits will be settled any more.
 void forget(Owner* owner);
 void reset_after_fork();
+// Whether the kernel has futex_waitv(2), and lets us call it.
+bool has_waitv();
 
 }  // namespace memmap::waiters

@@ -97,6 +97,7 @@ export function expectedOf(
     startWait: [cell, integer(0, 9), integer(-1, 1), integer(0, 9)],
     cancelWait: [waitId],
     refWaits: [oneOf(true, false)],
+    hasWaitv: [],
     openMutex: [handle, fc.oneof(oneOf(0, 8, 16), offset)],
     mutexKey: [mutex],
     mutexTry: [mutex, oneOf(true, false)],
