@@ -5,7 +5,7 @@
 //   node out/examples/columns.js make PATH [BYTES]       a table of about so many bytes, 1 GiB unless given
 //   node out/examples/columns.js read PATH COLUMN        time, sensor or value
 //
-// BYTES of a real run: 1073741824, which is 67,108,608 rows. The tests use less.
+// BYTES of a real run: 1073741824, which is 67,108,864 rows. The tests use less.
 
 import { statSync } from 'node:fs';
 import { map } from 'memmap';

@@ -1,0 +1,171 @@
+// The code of README.md and docs/: every block is compiled and run, as a program in a directory of its own.
+
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  realpathSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { type Block, blocksOf } from './support/markdown.js';
+import { type Result, run } from './support/program.js';
+import { tempDir } from './support/temp.js';
+
+const root = fileURLToPath(new URL('..', import.meta.url));
+const pages = ['README.md', ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`)];
+const texts = new Map(pages.map((page) => [page, readFileSync(join(root, page), 'utf8')]));
+const scripts = Object.keys(
+  (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: object }).scripts,
+);
+
+interface Placed extends Block {
+  where: string;
+  /** The directory of its program, in that of all. */
+  folder: string;
+}
+let last = '';
+const blocks: Placed[] = [...texts].flatMap(([page, text]) =>
+  blocksOf(text).map((block) => {
+    const where = `${page}:${block.line}`;
+    if (!block.isBeside) last = where.replaceAll(/\W+/g, '-');
+    return { ...block, where, folder: last };
+  }),
+);
+const written = (language: string) => blocks.filter((block) => block.language === language);
+const programs = [...written('ts'), ...written('js')];
+
+let directory = '';
+let compiled: Result;
+afterAll(() => rmSync(directory, { recursive: true, force: true }));
+beforeAll(async () => {
+  directory = mkdtempSync(join(realpathSync(tmpdir()), 'memmap-docs-'));
+  mkdirSync(join(directory, 'node_modules'));
+  symlinkSync(root, join(directory, 'node_modules/memmap'));
+  symlinkSync(join(root, 'node_modules/@types'), join(directory, 'node_modules/@types'));
+  writeFileSync(join(directory, 'package.json'), '{ "type": "module" }');
+  const { compilerOptions } = JSON.parse(readFileSync(join(root, 'tsconfig.json'), 'utf8'));
+  const { target, lib, module } = compilerOptions;
+  const options = { target, lib, module, strict: true, types: ['node'], rootDir: '.' };
+  writeFileSync(
+    join(directory, 'tsconfig.json'),
+    JSON.stringify({ compilerOptions: options, exclude: ['node_modules'] }),
+  );
+  for (const { folder, name, language, before, code, after } of programs) {
+    mkdirSync(join(directory, folder), { recursive: true });
+    const content = `${before}${code}${after}export {};\n`;
+    writeFileSync(join(directory, folder, `${name}.${language}`), content);
+  }
+  const tsc = join(root, 'node_modules/typescript/bin/tsc');
+  const args = [tsc, '--pretty', 'false', '-p', '.'];
+  compiled = await run(process.execPath, args, { cwd: directory });
+});
+
+test('there is no block that nothing runs', () => {
+  const known = ['', 'ts', 'js', 'sh', 'c'];
+  expect(blocks.filter(({ language }) => !known.includes(language))).toEqual([]);
+  for (const text of texts.values()) {
+    const fences = text.split('\n').filter((line) => line.startsWith('```')).length;
+    expect(fences).toBe(2 * blocksOf(text).length);
+  }
+  expect(programs.length).toBeGreaterThan(0);
+});
+
+test('what is TypeScript compiles', () => {
+  const { code, stdout } = compiled;
+  expect({ code, stdout }).toEqual({ code: 0, stdout: '' });
+});
+
+test.each(programs.filter(({ isBeside }) => !isBeside))(
+  '$where runs',
+  async ({ folder, name, prints }) => {
+    const cwd = join(directory, folder);
+    const { stdout, ...ended } = await run(join(cwd, `${name}.js`), [], { cwd });
+    expect(ended).toEqual({ code: 0, signal: null, stderr: '' });
+    expect(stdout).toBe(prints ?? '');
+  },
+);
+
+test.each(written('c'))('$where, in C, compiles and runs', async ({ code, before, after }) => {
+  const cwd = tempDir();
+  // Directives of the preprocessor first, and the rest as the body of a program.
+  const isDirective = (line: string) => line.startsWith('#');
+  const directives = [code, before].flatMap((part) => part.split('\n').filter(isDirective));
+  const body = [before, code, after].flatMap((part) =>
+    part.split('\n').filter((line) => !isDirective(line)),
+  );
+  const content = [...directives, 'int main(void) {', ...body, 'return 0;', '}', ''];
+  writeFileSync(join(cwd, 'block.c'), content.join('\n'));
+  const flags = ['-std=gnu11', '-Wall', '-Wextra', '-Werror', '-pthread'];
+  const args = [...flags, '-I', join(root, 'native/include'), 'block.c', '-o', 'block'];
+  expect(await run(process.env['CC'] ?? 'cc', args, { cwd })).toEqual({
+    code: 0,
+    signal: null,
+    stdout: '',
+    stderr: '',
+  });
+  const result = await run(join(cwd, 'block'), [], { cwd });
+  expect(result).toEqual({ code: 0, signal: null, stdout: '', stderr: '' });
+});
+
+test('every npm command in a page is one of package.json, and every program there is', () => {
+  const names = [...texts.values()].flatMap((text) =>
+    [...text.matchAll(/\bnpm (?:run )?([a-z]+[a-z:-]*)/g)].map(([, name]) => name!),
+  );
+  expect(names).toContain('demo');
+  const ofNpm = ['ci', 'install', 'rebuild'];
+  expect(names.filter((name) => !scripts.includes(name) && !ofNpm.includes(name))).toEqual([]);
+
+  const paths = [...texts.values()].flatMap((text) =>
+    [...text.matchAll(/\bnode ((?:out|scripts|bench)\/[\w/.-]+)/g)].map(([, path]) => path!),
+  );
+  expect(paths).toContain('out/examples/writer.js');
+  expect(paths.filter((path) => !existsSync(join(root, path)))).toEqual([]);
+});
+
+test('a block is told from the text, with what it needs, and a wrong comment is told', () => {
+  const page = [
+    'text',
+    '<!-- not for the tests -->',
+    '<!-- test: before',
+    'const a = 1;',
+    '-->',
+    '<!-- test: prints',
+    '1',
+    '-->',
+    '',
+    '```ts',
+    '// some-name.ts',
+    'console.log(a);',
+    '```',
+    '```',
+    'a drawing',
+    '```',
+    '<!-- test: beside -->',
+    '```js',
+    'x();',
+    '```',
+  ].join('\n');
+  const none = { before: '', after: '', prints: undefined, isBeside: false, name: 'block' };
+  expect(blocksOf(page)).toEqual([
+    {
+      ...none,
+      line: 10,
+      language: 'ts',
+      name: 'some-name',
+      code: '// some-name.ts\nconsole.log(a);\n',
+      before: 'const a = 1;\n',
+      prints: '1\n',
+    },
+    { ...none, line: 14, language: '', code: 'a drawing\n' },
+    { ...none, line: 18, language: 'js', code: 'x();\n', isBeside: true },
+  ]);
+  expect(() => blocksOf('<!-- test: befor\n-->\n```ts\n```')).toThrow('not for a block');
+});
