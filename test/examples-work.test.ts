@@ -13,6 +13,7 @@ import {
 import { join } from 'node:path';
 import { PAGE_SIZE } from 'memmap/posix';
 import { describe, expect, test } from 'vitest';
+import { smallExt4 } from './support/mount.js';
 import { random } from './support/orders.js';
 import { example, run, start } from './support/program.js';
 import { tempDir } from './support/temp.js';
@@ -225,6 +226,19 @@ describe('record-store', () => {
     }
     expect(count).toBeGreaterThan(0);
   }, 600_000);
+
+  test('where the device fails, there is no commit of records that it did not take', async (context) => {
+    const MiB = 1 << 20;
+    const path = join(smallExt4(context, 16 * MiB, 3 * MiB), 'store');
+    const { code, stdout, stderr } = await append(path, 1_000_000, 1000);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^Error: (EIO|ENOSPC): .*, msync$/m);
+    const told = Number(/committed (\d+)\n$/.exec(stdout)?.[1]);
+    expect(told).toBeGreaterThan(1000);
+    const bytes = readFileSync(path);
+    const commits = [512, 1024].map((at) => Number(bytes.readBigUInt64BE(at + 8)));
+    expect(commits.sort((a, b) => a - b)).toEqual([told - 1000, told]);
+  });
 
   /** Two moments of a store: with 100 records, and with 30 more. */
   async function twoMoments() {

@@ -28,7 +28,8 @@ function hugePages() {
   return readdirSync(HUGE_PAGES).map((name) => {
     const count = (what: string) => Number(text(`${HUGE_PAGES}/${name}/${what}`));
     const bytes = 1024 * Number(/\d+/.exec(name)?.[0]);
-    return { bytes, total: count('nr_hugepages'), free: count('free_hugepages') };
+    const more = count('nr_overcommit_hugepages');
+    return { bytes, total: count('nr_hugepages') + more, free: count('free_hugepages') + more };
   });
 }
 
@@ -76,9 +77,9 @@ const huge: Check = {
       .join(', ');
     const values = Object.fromEntries(sizes.map(({ bytes, free }) => [`free ${bytes}`, free]));
     if (sizes.some(({ free }) => free > 0)) {
-      return { status: 'ok', found, means: '{ hugePages: true } is possible', values };
+      return { status: 'ok', found, means: 'anonymous(length, { hugePages: true })', values };
     }
-    const means = '{ hugePages: true } is ENOMEM until vm.nr_hugepages has some';
+    const means = 'anonymous(length, { hugePages: true }) is ENOMEM until vm.nr_hugepages has some';
     return { status: 'limited', found: found || 'none', means, values };
   },
 };
