@@ -227,7 +227,7 @@ describe('record-store', () => {
     expect(count).toBeGreaterThan(0);
   }, 600_000);
 
-  test('where the device fails, there is no commit of records that it did not take', async (context) => {
+  test('where the flush of records fails, their commit is not written', async (context) => {
     const MiB = 1 << 20;
     const path = join(smallExt4(context, 16 * MiB, 3 * MiB), 'store');
     const { code, stdout, stderr } = await append(path, 1_000_000, 1000);
