@@ -2,10 +2,7 @@
 #pragma once
 
 #include <linux/futex.h>
-#include <sys/syscall.h>
-#include <unistd.h>
 
-#include <cerrno>
 #include <cstdint>
 
 namespace memmap {
@@ -19,13 +16,5 @@ struct WaitV {
 constexpr long kFutexWaitV = 449;  // on all machines
 constexpr uint32_t kWord32 = 2;
 constexpr uint32_t kPrivate = FUTEX_PRIVATE_FLAG;
-
-// Whether the kernel has it, and lets us call it.
-inline bool has_waitv() {
-  // Without words it is EINVAL where it exists.
-  static const bool has =
-      syscall(kFutexWaitV, nullptr, 0, 0, nullptr, 0) != 0 && errno != ENOSYS && errno != EPERM;
-  return has;
-}
 
 }  // namespace memmap
