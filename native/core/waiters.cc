@@ -90,10 +90,8 @@ bool settle_by_value(Slot& slot) {
 
 template <class F>
 void each_slot(F visit) {
-  for (Waiter* waiter : g_state->waiters) {
-    for (Slot& slot : waiter->slots)
-      visit(*waiter, slot);
-  }
+  for (Waiter* waiter : g_state->waiters)
+    std::for_each(waiter->slots.begin(), waiter->slots.end(), [&](Slot& s) { visit(*waiter, s); });
 }
 
 bool on_its_way(const Slot& slot, Waiter& waiter) {
@@ -351,7 +349,9 @@ void leave(const Region& region, uintptr_t from) {
     return slot.word.region.get() == &region && slot.word.address >= from;
   };
   each_pending([&](Slot& slot) {
-    if (leaves(slot)) settle(slot, Outcome::kClosed);
+    // One that was notified was woken before, though its thread has not said so yet.
+    const auto outcome = slot.notified == Notified::kNo ? Outcome::kClosed : Outcome::kOk;
+    if (leaves(slot)) settle(slot, outcome);
   });
   const auto there = [&] {
     bool any = false;
@@ -381,12 +381,17 @@ void pages_lost() {
 }
 
 void forget(Owner* owner) {
+  std::vector<Word> unused;
   std::lock_guard<std::mutex> held(g_state->mutex);
   each_pending([&](Slot& slot) {
     if (slot.owner != owner) return;
     slot.id = 0;
     g_state->pending.fetch_sub(1);
+    if (slot.notified == Notified::kNotWoken) unused.push_back(slot.word);
   });
+  // Wakes that nobody will hear of. Those of the kernel their threads pass on.
+  for (const Word& word : unused)
+    notify_held(word, 1);
 }
 
 // The threads do not exist in the child, nor who waited.
