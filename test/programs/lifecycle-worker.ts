@@ -5,7 +5,7 @@ import { parentPort, Worker, workerData } from 'node:worker_threads';
 import { stats } from 'memmap';
 import { gc } from '../support/gc.js';
 import { BLOCKING, type Handed, Keeper, PENDING, taken } from '../support/pending.js';
-import { descriptors, maps, threads } from '../support/proc.js';
+import { descriptors, steadyAreas, threads } from '../support/proc.js';
 
 export interface Task {
   /** A name of PENDING or BLOCKING; 'all' of PENDING; or 'look': posts what the process has. */
@@ -40,7 +40,7 @@ if (task.what === 'look') {
   parentPort?.postMessage({
     ...stats(),
     open: descriptors().size,
-    areas: maps().length,
+    areas: steadyAreas(),
     waiters: threads('memmap-wait'),
   });
 } else if (task.what === 'all') {

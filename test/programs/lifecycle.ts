@@ -15,7 +15,7 @@ import { ENDINGS } from '../support/endings.js';
 import { collected } from '../support/gc.js';
 import { random } from '../support/orders.js';
 import { BLOCKING, handed, Keeper, PENDING } from '../support/pending.js';
-import { descriptors, maps, threads } from '../support/proc.js';
+import { descriptors, steadyAreas, threads } from '../support/proc.js';
 import { survivesCut } from '../support/survives.js';
 import type { Task } from './lifecycle-worker.js';
 
@@ -94,9 +94,9 @@ async function workers([call = '', rounds = '', path = '', seed = '']: string[])
   };
   // The runtime makes some things at first use.
   const before = await all(4);
-  const areas = maps().length;
+  const areas = steadyAreas();
   const after = await all(Number(rounds));
-  const moreAreas = maps().length - areas;
+  const moreAreas = steadyAreas() - areas;
   const waiters = threads('memmap-wait');
   console.log(JSON.stringify({ before, after, moreAreas, wrong, waiters, survived: survivesCut(`${path}.cut`) })); // biome-ignore format: one line
 }

@@ -15,7 +15,7 @@ import { MAP, mmap, munmap, PROT } from 'memmap/posix';
 import { Mutex, notify, waitAsync } from 'memmap/sync';
 import { collected } from '../support/gc.js';
 import { random } from '../support/orders.js';
-import { descriptors, maps, threads } from '../support/proc.js';
+import { descriptors, maps, steadyAreas, threads } from '../support/proc.js';
 import { start } from '../support/program.js';
 import { outcome } from '../support/sync.js';
 import type { Task } from './lifecycle-worker.js';
@@ -213,7 +213,7 @@ async function sample(round: number): Promise<Sample> {
     regions: stats().regions,
     mappedBytes: stats().mappedBytes,
     descriptors: stats().descriptors,
-    areas: maps().length - 2 * waiters, // a stack and its guard page each
+    areas: steadyAreas(),
     threads: readdirSync('/proc/self/task').length - waiters,
     waiters,
   };

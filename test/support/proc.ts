@@ -211,3 +211,6 @@ export function threads(name: string, pid: number | 'self' = 'self'): number {
     }
   }).length;
 }
+
+/** How many areas this process has, but for the stacks of threads that wait, which come and go: two each. */
+export const steadyAreas = (): number => maps().length - 2 * threads('memmap-wait');
