@@ -30,7 +30,7 @@ const VALGRIND = [
 
 async function threads() {
   const rounds = report.option('rounds', report.long ? 10 : 1);
-  const scale = report.option('scale', report.long ? 20 : 4);
+  const scale = report.option('scale', report.long ? 20 : 2);
   const tool = [...VALGRIND, '--errors-for-leak-kinds=definite', '--error-exitcode=67'];
   const sums = new Map();
   for (const [name, { holds }] of Object.entries(cases)) {

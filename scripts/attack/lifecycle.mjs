@@ -113,8 +113,8 @@ for (let round = 0; round < (attack.long ? 3 : 1); round++) {
     const inMain = how.startsWith('SIG') ? blocks : names.pending;
     cases.push(...Array(attack.long ? 3 : 1).fill(['alone', 'all', how]));
     // In the short form a part of them, another one each time.
-    cases.push(...inMain.filter(() => attack.long || chance() < 0.6).map((call) => ['main', call, how])); // biome-ignore format: one line
-    cases.push(...calls.filter(() => attack.long || chance() < 0.2).map((call) => ['worker', call, how])); // biome-ignore format: one line
+    cases.push(...inMain.filter(() => attack.long || chance() < 0.25).map((call) => ['main', call, how])); // biome-ignore format: one line
+    cases.push(...calls.filter(() => attack.long || chance() < 0.1).map((call) => ['worker', call, how])); // biome-ignore format: one line
   }
 }
 await all(cases.map((one) => () => process_(...one)));
@@ -146,7 +146,7 @@ async function report(name, args) {
   }
 }
 
-const rounds = attack.long ? 50 : 4;
+const rounds = attack.long ? 50 : 2;
 await all(
   calls.map((call) => async () => {
     const result = await report('lifecycle', ['workers', call, rounds, newPath(), nextSeed()]);
