@@ -2,9 +2,11 @@
 // it; and images looked at after a cut. Whatever is set up is taken down, however the script ends.
 import { execFileSync, spawn } from 'node:child_process';
 import {
+  closeSync,
   existsSync,
   mkdirSync,
   mkdtempSync,
+  openSync,
   readFileSync,
   realpathSync,
   rmdirSync,
@@ -115,6 +117,9 @@ export function cause() {
   if (!existsSync('/dev/loop-control')) return 'there are no loop devices';
   const place = mkdtempSync(join(tmpdir(), 'memmap-attack-'));
   try {
+    // A container may have the file and not the device.
+    closeSync(openSync('/dev/fuse', 'r+'));
+    closeSync(openSync('/dev/loop-control', 'r+'));
     call('losetup', '-f');
     call('mount', '-t', 'tmpfs', 'none', place);
     umount(place);
