@@ -5,7 +5,10 @@ import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import { root } from './report.mjs';
 
-/** By name: what holds in it. `sleeps`: its waits differ where futex_waitv(2) is missing. */
+/**
+ * By name: what holds in it. `sleeps`: its waits differ where futex_waitv(2) is missing. `cuts`: files are cut
+ * under words on which threads sleep.
+ */
 export const cases = {
   table: { holds: 'the table: a region that was found lives until its visitor has left' },
   counters: { holds: 'the spin lock excludes; areas and spares are counted exactly' },
@@ -18,7 +21,7 @@ export const cases = {
     sleeps: true,
   },
   crowd: { holds: 'of waits that share threads all are woken', sleeps: true },
-  windows: { holds: 'a wait follows a slide and ends with a fault', sleeps: true },
+  windows: { holds: 'a wait follows a slide and ends with a fault', sleeps: true, cuts: true },
   mutexes: { holds: 'Mutex: one owner; the end of one is told once' },
   lock: { holds: 'memmap_sync.h in C: one owner, no lost wake, each death told once' },
   channel: { holds: 'memmap_channel.h in C: every message once, in order, no bell lost' },

@@ -33,7 +33,14 @@ async function threads() {
   const scale = report.option('scale', report.long ? 20 : 2);
   const tool = [...VALGRIND, '--errors-for-leak-kinds=definite', '--error-exitcode=67'];
   const sums = new Map();
-  for (const [name, { holds }] of Object.entries(cases)) {
+  for (const [name, { holds, cuts }] of Object.entries(cases)) {
+    if (cuts) {
+      report.skip(
+        holds,
+        'valgrind loads the word of futex(2) by itself, and a SIGBUS of its own ends it',
+      );
+      continue;
+    }
     let failed = '';
     for (let round = 0; round < rounds && !failed; round++) {
       const seed = report.seed + round;
