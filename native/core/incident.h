@@ -21,8 +21,8 @@ class FaultList {
  public:
   static constexpr int kMaxFaults = 64;
   void record(const Fault& fault);
-  int count() const { return count_; }
-  const Fault& operator[](int index) const { return faults_[index]; }
+  const Fault* begin() const { return faults_; }
+  const Fault* end() const { return faults_ + count_; }
 
  private:
   int count_;

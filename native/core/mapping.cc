@@ -176,10 +176,7 @@ std::vector<Fault> Mapping::faults() const {
         all.record(fault);
     }
   }
-  std::vector<Fault> faults;
-  for (int i = 0; i < all.count(); i++)
-    faults.push_back(all[i]);
-  return faults;
+  return {all.begin(), all.end()};
 }
 
 Failure FlushJob::run() const {

@@ -317,8 +317,7 @@ std::vector<Fault> Region::faults() const {
   Guard held(lock_);
   if (incident_ == nullptr) return past_faults_;
   const FaultList& known = incident_->faults();
-  for (int i = 0; i < known.count(); i++)
-    faults.push_back(known[i]);
+  faults.assign(known.begin(), known.end());
   return faults;
 }
 
