@@ -22,6 +22,7 @@ import {
   windowsOf,
 } from './views.js';
 
+const UNKNOWN = -1; // not asked for yet: many are mapped, read and unmapped without
 const internal = Symbol('memmap.internal');
 /** For the modules of this package: a mapping's handle, and a Mapping (or a subclass) from a handle. */
 export let handleOf: (mapping: Mapping) => Handle;
@@ -30,8 +31,8 @@ export const constructorKey: symbol = internal;
 /** A range of a file, or of memory, that is mapped. Made by `map()` and `anonymous()`. */
 export class Mapping implements Disposable, AsyncDisposable {
   readonly #handle: Handle;
-  #offset = 0;
-  #length = 0;
+  #offset = UNKNOWN;
+  #length = UNKNOWN;
   /** Other threads may have changed offset and length since we looked. */
   #shared = false;
   #buffer: ArrayBuffer | undefined;
@@ -48,8 +49,6 @@ export class Mapping implements Disposable, AsyncDisposable {
   constructor(key: symbol, handle: Handle) {
     if (key !== internal) throw invalidType('mapping', 'made by map() or anonymous()', key);
     this.#handle = handle;
-    this.#offset = native.offsetOf(handle);
-    this.#length = native.lengthOf(handle);
   }
 
   /** Bytes. */
@@ -59,12 +58,14 @@ export class Mapping implements Disposable, AsyncDisposable {
 
   /** As a private method it refuses an object that is no Mapping. */
   #total(): number {
-    return this.#shared ? native.lengthOf(this.#handle) : this.#length;
+    if (this.#shared || this.#length === UNKNOWN) this.#length = native.lengthOf(this.#handle);
+    return this.#length;
   }
 
   /** Of the first byte in the file, in bytes. */
   get offset(): number {
-    return this.#shared ? native.offsetOf(this.#handle) : this.#offset;
+    if (this.#shared || this.#offset === UNKNOWN) this.#offset = native.offsetOf(this.#handle);
+    return this.#offset;
   }
 
   get access(): 'read' | 'write' | 'copy' {

@@ -35,7 +35,7 @@ bool read_ranges(napi_env env, napi_value value, const Mapping& mapping,
 // to the mapping before the job runs changes what it writes.
 napi_value prepare_flush(napi_env env, napi_callback_info info) {
   Arguments<2> arg(env, info);
-  const auto mapping = arg.ok ? mapping_of(env, arg[0]) : nullptr;
+  auto* mapping = arg.ok ? mapping_of(env, arg[0]) : nullptr;
   if (mapping == nullptr) return nullptr;
   std::vector<FileRange> ranges;
   const bool whole = type_of(env, arg[1]) == napi_undefined;
@@ -44,13 +44,13 @@ napi_value prepare_flush(napi_env env, napi_callback_info info) {
   }
   auto job = mapping->flush(ranges, whole);
   if (!job.ok()) return raise(env, job.failure());
-  return wrap(env, kFlushTag, std::make_shared<FlushJob>(std::move(job.value())));
+  return wrap(env, kFlushHandle, std::move(job.value()));
 }
 
 // (job) -> Promise
 napi_value run_flush(napi_env env, napi_callback_info info) {
   Arguments<1> arg(env, info);
-  auto job = arg.ok ? unwrap<FlushJob>(env, kFlushTag, arg[0]) : nullptr;
+  auto* job = arg.ok ? unwrap<FlushJob>(env, kFlushHandle, arg[0]) : nullptr;
   if (job == nullptr || job->taken) return raise_argument(env, "not a flush that has yet to run");
   // Out of its handle, which lives until it is collected: the file is let go of when the flush ends.
   auto own = std::make_shared<FlushJob>(std::move(*job));
@@ -61,7 +61,7 @@ napi_value run_flush(napi_env env, napi_callback_info info) {
 // (handle, offset, length), or (handle): the whole, with the windows that slides left behind
 napi_value flush_sync(napi_env env, napi_callback_info info) {
   Arguments<3> arg(env, info);
-  const auto mapping = arg.ok ? mapping_of(env, arg[0]) : nullptr;
+  auto* mapping = arg.ok ? mapping_of(env, arg[0]) : nullptr;
   if (mapping == nullptr) return nullptr;
   const bool whole = type_of(env, arg[1]) == napi_undefined;
   FileRange range = {0, mapping->length()};

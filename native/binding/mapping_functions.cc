@@ -36,10 +36,10 @@ bool read_options(napi_env env, napi_value packed, MapOptions* options, uint64_t
 napi_value make_handle(napi_env env, std::shared_ptr<Mapping> mapping, bool borrowed) {
   const auto region = mapping->region();
   if (region != nullptr && !borrowed) region->set_owner(EnvState::of(env));
-  auto handle = std::make_shared<MappingHandle>();
-  handle->mapping = std::move(mapping);
-  if (borrowed) handle->borrower = EnvState::of(env)->next_borrower++;
-  return wrap(env, kMappingTag, std::move(handle));
+  MappingHandle handle;
+  handle.mapping = std::move(mapping);
+  if (borrowed) handle.borrower = EnvState::of(env)->next_borrower++;
+  return wrap(env, kMappingHandle, std::move(handle));
 }
 
 // (file: string | Buffer | fd, options, offset, length, reserve) -> handle
@@ -85,8 +85,8 @@ napi_value map_anonymous(napi_env env, napi_callback_info info) {
 // (handle, byteOffset, byteLength) -> a new ArrayBuffer
 napi_value buffer_of(napi_env env, napi_callback_info info) {
   Arguments<3> arg(env, info);
-  const auto handle = arg.ok ? handle_of(env, arg[0]) : nullptr;
-  const auto mapping = handle == nullptr ? nullptr : mapping_of(env, arg[0]);
+  auto* handle = arg.ok ? handle_of(env, arg[0]) : nullptr;
+  auto* mapping = handle == nullptr ? nullptr : mapping_of(env, arg[0]);
   if (mapping == nullptr) return nullptr;
   const MappedRange range = range_of(env, *mapping, arg[1], arg[2]);
   if (!range.ok) return nullptr;
@@ -102,8 +102,8 @@ napi_value buffer_of(napi_env env, napi_callback_info info) {
 // (handle) -> a SharedArrayBuffer over the whole mapping
 napi_value shared_buffer_of(napi_env env, napi_callback_info info) {
   Arguments<1> arg(env, info);
-  const auto mapping = arg.ok ? mapping_of(env, arg[0]) : nullptr;
-  return mapping == nullptr ? nullptr : expose_shared(env, mapping);
+  auto* mapping = arg.ok ? mapping_of(env, arg[0]) : nullptr;
+  return mapping == nullptr ? nullptr : expose_shared(env, mapping->shared_from_this());
 }
 
 // (a view of a SharedArrayBuffer) -> a handle of the mapping behind it
@@ -119,7 +119,7 @@ napi_value mapping_behind(napi_env env, napi_callback_info info) {
 // (handle) -> offset in bytes
 napi_value offset_of(napi_env env, napi_callback_info info) {
   Arguments<1> arg(env, info);
-  const auto handle = arg.ok ? handle_of(env, arg[0]) : nullptr;
+  auto* handle = arg.ok ? handle_of(env, arg[0]) : nullptr;
   return handle == nullptr ? nullptr
                            : make_number(env, static_cast<double>(handle->mapping->offset()));
 }
@@ -127,7 +127,7 @@ napi_value offset_of(napi_env env, napi_callback_info info) {
 // (handle) -> 0 read, 1 write, 2 copy
 napi_value access_of(napi_env env, napi_callback_info info) {
   Arguments<1> arg(env, info);
-  const auto handle = arg.ok ? handle_of(env, arg[0]) : nullptr;
+  auto* handle = arg.ok ? handle_of(env, arg[0]) : nullptr;
   return handle == nullptr ? nullptr
                            : make_number(env, static_cast<int>(handle->mapping->access()));
 }
@@ -135,14 +135,14 @@ napi_value access_of(napi_env env, napi_callback_info info) {
 // (handle) -> length in bytes
 napi_value length_of(napi_env env, napi_callback_info info) {
   Arguments<1> arg(env, info);
-  const auto handle = arg.ok ? handle_of(env, arg[0]) : nullptr;
+  auto* handle = arg.ok ? handle_of(env, arg[0]) : nullptr;
   return handle == nullptr ? nullptr
                            : make_number(env, static_cast<double>(handle->mapping->length()));
 }
 
 napi_value is_closed(napi_env env, napi_callback_info info) {
   Arguments<1> arg(env, info);
-  const auto handle = arg.ok ? handle_of(env, arg[0]) : nullptr;
+  auto* handle = arg.ok ? handle_of(env, arg[0]) : nullptr;
   return handle == nullptr ? nullptr : make_bool(env, handle->closed());
 }
 
@@ -158,14 +158,14 @@ napi_value faults_of(napi_env env, napi_callback_info info) {
   if (arg.ok && napi_is_typedarray(env, arg[0], &view) == napi_ok && view) {
     return make_faults(env, {});  // unmapped by now
   }
-  const auto handle = arg.ok ? handle_of(env, arg[0]) : nullptr;
+  auto* handle = arg.ok ? handle_of(env, arg[0]) : nullptr;
   if (handle == nullptr) return nullptr;
   return make_faults(env, handle->mapping->faults());
 }
 
 napi_value unmap(napi_env env, napi_callback_info info) {
   Arguments<1> arg(env, info);
-  const auto handle = arg.ok ? handle_of(env, arg[0]) : nullptr;
+  auto* handle = arg.ok ? handle_of(env, arg[0]) : nullptr;
   if (handle == nullptr) return nullptr;
   handle->ended = true;
   EnvState* state = EnvState::of(env);

@@ -5,13 +5,11 @@
 #include <memory>
 
 #include "binding/errors.h"
+#include "binding/handles.h"
 #include "binding/napi_help.h"
 #include "core/mapping.h"
 
 namespace memmap::binding {
-
-inline constexpr napi_type_tag kMappingTag = {0x6d656d6d61700001, 0x8f1d0c3e5ab94276};
-inline constexpr napi_type_tag kFlushTag = {0x6d656d6d61700002, 0x1c7e9d5542f0ab38};
 
 template <size_t N>
 struct Arguments {
@@ -34,17 +32,17 @@ struct MappingHandle {
 };
 
 // Null with an exception pending when the argument is no handle of ours.
-inline std::shared_ptr<MappingHandle> handle_of(napi_env env, napi_value value) {
-  auto handle = unwrap<MappingHandle>(env, kMappingTag, value);
+inline MappingHandle* handle_of(napi_env env, napi_value value) {
+  auto* handle = unwrap<MappingHandle>(env, kMappingHandle, value);
   if (handle == nullptr) raise_argument(env, "not a mapping's handle");
   return handle;
 }
 
 // The mapping of a handle that has not ended; null with an exception pending otherwise.
-inline std::shared_ptr<Mapping> mapping_of(napi_env env, napi_value value) {
-  const auto handle = handle_of(env, value);
+inline Mapping* mapping_of(napi_env env, napi_value value) {
+  const MappingHandle* handle = handle_of(env, value);
   if (handle == nullptr) return nullptr;
-  if (!handle->ended) return handle->mapping;
+  if (!handle->ended) return handle->mapping.get();
   raise(env, Failure::of(Reason::kClosed));
   return nullptr;
 }

@@ -125,7 +125,7 @@ napi_value get_seals_of(napi_env env, napi_callback_info info) {
 // (handle) -> the descriptor that the mapping keeps
 napi_value descriptor_of(napi_env env, napi_callback_info info) {
   Arguments<1> arg(env, info);
-  const auto mapping = arg.ok ? mapping_of(env, arg[0]) : nullptr;
+  auto* mapping = arg.ok ? mapping_of(env, arg[0]) : nullptr;
   if (mapping == nullptr) return nullptr;
   const auto file = mapping->file();
   if (file == nullptr) return raise(env, Failure::of(Reason::kClosed));

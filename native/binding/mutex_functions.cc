@@ -8,12 +8,10 @@
 namespace memmap::binding {
 namespace {
 
-constexpr napi_type_tag kMutexTag = {0x6d656d6d61700003, 0x5be20f7791d3c86a};
-
 std::shared_ptr<Mutex> mutex_of(napi_env env, napi_value value) {
-  auto mutex = unwrap<Mutex>(env, kMutexTag, value);
+  const auto* mutex = unwrap<std::shared_ptr<Mutex>>(env, kMutexHandle, value);
   if (mutex == nullptr) raise_argument(env, "not a Mutex");
-  return mutex;
+  return mutex == nullptr ? nullptr : *mutex;
 }
 
 napi_value give(napi_env env, Result<Locked> locked) {
@@ -35,7 +33,7 @@ bool to_deadline(napi_env env, napi_value value, int64_t* deadline) {
 napi_value open_mutex(napi_env env, napi_callback_info info) {
   Arguments<2> arg(env, info);
   EnvState* state = EnvState::of(env);
-  const auto mapping = arg.ok && state != nullptr ? mapping_of(env, arg[0]) : nullptr;
+  auto* mapping = arg.ok && state != nullptr ? mapping_of(env, arg[0]) : nullptr;
   if (mapping == nullptr) return nullptr;
   if (mapping->closed()) return raise(env, Failure::of(Reason::kClosed));
   if (mapping->access() == Access::kCopy)
@@ -50,9 +48,10 @@ napi_value open_mutex(napi_env env, napi_callback_info info) {
     return raise(env, Failure::of(Reason::kOutOfRange,
                                   "a Mutex lies within the mapping, at a multiple of 4 bytes"));
   }
-  auto mutex = state->participants.open(mapping, offset, handle_of(env, arg[0])->borrower);
+  auto mutex = state->participants.open(mapping->shared_from_this(), offset,
+                                        handle_of(env, arg[0])->borrower);
   if (!mutex.ok()) return raise(env, mutex.failure());
-  return wrap(env, kMutexTag, mutex.value());
+  return wrap(env, kMutexHandle, mutex.value());
 }
 
 napi_value mutex_key(napi_env env, napi_callback_info info) {

@@ -9,7 +9,6 @@
 
 #include <cmath>
 #include <cstdint>
-#include <memory>
 #include <string>
 
 namespace memmap::binding {
@@ -48,11 +47,19 @@ inline napi_valuetype type_of(napi_env env, napi_value value) {
 inline bool to_path(napi_env env, napi_value value, std::string* out) {
   bool is_buffer = false;
   if (type_of(env, value) == napi_string) {
+    // Most fit here; one that fills it may have been cut.
+    char text[512];
     size_t length = 0;
-    if (napi_get_value_string_utf8(env, value, nullptr, 0, &length) != napi_ok) return false;
-    out->resize(length);
-    if (napi_get_value_string_utf8(env, value, out->data(), length + 1, &length) != napi_ok) {
+    if (napi_get_value_string_utf8(env, value, text, sizeof(text), &length) != napi_ok)
       return false;
+    if (length < sizeof(text) - 4) {
+      out->assign(text, length);
+    } else {
+      if (napi_get_value_string_utf8(env, value, nullptr, 0, &length) != napi_ok) return false;
+      out->resize(length);
+      if (napi_get_value_string_utf8(env, value, out->data(), length + 1, &length) != napi_ok) {
+        return false;
+      }
     }
   } else if (napi_is_buffer(env, value, &is_buffer) == napi_ok && is_buffer) {
     void* data = nullptr;
@@ -96,34 +103,6 @@ inline void call_back(napi_env env, napi_value function, size_t count,
   }
   napi_value error = nullptr;
   if (napi_get_and_clear_last_exception(env, &error) == napi_ok) napi_fatal_exception(env, error);
-}
-
-// A native object behind a JavaScript one: wrapped, and tagged so that no other object passes for it.
-template <class T>
-napi_value wrap(napi_env env, const napi_type_tag& tag, std::shared_ptr<T> native) {
-  napi_value object = nullptr;
-  if (napi_create_object(env, &object) != napi_ok) return nullptr;
-  auto* held = new std::shared_ptr<T>(std::move(native));
-  const auto finalize = [](napi_env, void* data, void*) {
-    delete static_cast<std::shared_ptr<T>*>(data);
-  };
-  if (napi_type_tag_object(env, object, &tag) != napi_ok ||
-      napi_wrap(env, object, held, finalize, nullptr, nullptr) != napi_ok) {
-    delete held;
-    return nullptr;
-  }
-  return object;
-}
-
-template <class T>
-std::shared_ptr<T> unwrap(napi_env env, const napi_type_tag& tag, napi_value object) {
-  bool matches = false;
-  void* data = nullptr;
-  if (type_of(env, object) != napi_object) return nullptr;
-  if (napi_check_object_type_tag(env, object, &tag, &matches) != napi_ok || !matches)
-    return nullptr;
-  if (napi_unwrap(env, object, &data) != napi_ok || data == nullptr) return nullptr;
-  return *static_cast<std::shared_ptr<T>*>(data);
 }
 
 }  // namespace memmap::binding

@@ -15,8 +15,8 @@ namespace {
 
 MappedRange target_of(napi_env env, napi_value what, napi_value offset, napi_value length) {
   MappedRange range;
-  if (unwrap<MappingHandle>(env, kMappingTag, what) != nullptr) {
-    const auto mapping = mapping_of(env, what);
+  if (unwrap<MappingHandle>(env, kMappingHandle, what) != nullptr) {
+    auto* mapping = mapping_of(env, what);
     return mapping == nullptr ? range : range_of(env, *mapping, offset, length);
   }
   Span span = span_of(env, what);
@@ -122,7 +122,7 @@ napi_value prefetch(napi_env env, napi_callback_info info) {
 // (handle) -> { size, rss, ... } in bytes
 napi_value usage(napi_env env, napi_callback_info info) {
   Arguments<1> arg(env, info);
-  const auto mapping = arg.ok ? mapping_of(env, arg[0]) : nullptr;
+  auto* mapping = arg.ok ? mapping_of(env, arg[0]) : nullptr;
   if (mapping == nullptr) return nullptr;
   if (mapping->closed()) return raise(env, Failure::of(Reason::kClosed));
   const auto region = mapping->region();

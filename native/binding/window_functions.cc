@@ -7,7 +7,7 @@ namespace memmap::binding {
 // (handle, length)
 napi_value resize(napi_env env, napi_callback_info info) {
   Arguments<2> arg(env, info);
-  const auto mapping = arg.ok ? mapping_of(env, arg[0]) : nullptr;
+  auto* mapping = arg.ok ? mapping_of(env, arg[0]) : nullptr;
   uint64_t length = 0;
   if (mapping == nullptr) return nullptr;
   if (!to_size(env, arg[1], kMaxBytes, &length)) return raise_argument(env, "length");
@@ -27,7 +27,7 @@ napi_value resize(napi_env env, napi_callback_info info) {
 // (handle, offset) -> bytes before the end of the file
 napi_value slide(napi_env env, napi_callback_info info) {
   Arguments<2> arg(env, info);
-  const auto mapping = arg.ok ? mapping_of(env, arg[0]) : nullptr;
+  auto* mapping = arg.ok ? mapping_of(env, arg[0]) : nullptr;
   uint64_t offset = 0;
   if (mapping == nullptr) return nullptr;
   if (!to_size(env, arg[1], kMaxBytes, &offset)) return raise_argument(env, "offset");
@@ -39,7 +39,7 @@ napi_value slide(napi_env env, napi_callback_info info) {
 // (handle) -> bytes before the end of the file
 napi_value refresh(napi_env env, napi_callback_info info) {
   Arguments<1> arg(env, info);
-  const auto mapping = arg.ok ? mapping_of(env, arg[0]) : nullptr;
+  auto* mapping = arg.ok ? mapping_of(env, arg[0]) : nullptr;
   if (mapping == nullptr) return nullptr;
   auto bytes = mapping->refresh();
   if (!bytes.ok()) return raise(env, bytes.failure());

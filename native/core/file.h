@@ -42,7 +42,7 @@ class File {
   // Where we made the file, links followed; empty if it was there before.
   const std::string& made_at() const { return made_at_; }
   // The page size of mappings of this file: that of the huge pages on hugetlbfs.
-  size_t page() const { return page_; }
+  size_t page() const;
 
   Result<uint64_t> size() const;
   Result<struct stat> status() const;
@@ -65,16 +65,22 @@ class File {
   Failure poisoned() const;
 
  private:
-  File(int fd, bool writable, const std::string& made_at);
-  static Result<std::shared_ptr<File>> finish(int fd, bool writable,
+  // Whose position of the description is it: ours alone, or that of others who share it.
+  enum class Position { kOwn, kShared };
+  File(int fd, bool writable, Position position, const std::string& made_at);
+  static Result<std::shared_ptr<File>> finish(int fd, bool writable, Position position,
                                               const std::string& made_at = {});
+  void learn_page(const struct stat& st) const;
   Failure sync_failed(int error, const char* syscall);
   Failure sync_directory();
 
   const int fd_;
   const bool writable_;
   const std::string made_at_;
-  size_t page_ = page_size();
+  const bool own_position_;
+  // 0: not asked for yet. Told by the same fstat(2) that tells the first size.
+  mutable std::atomic<size_t> page_{0};
+  mutable std::atomic<bool> regular_{false};
   // Held for each sync. The kernel tells a description of an error once: of two syncs of the same pages
   // one fails and the other returns 0, and must find the file poisoned by then.
   std::mutex syncing_;

@@ -23,6 +23,11 @@ Mapping::~Mapping() {
   if (region_ != nullptr) region_->retire_abandoned();
 }
 
+std::shared_ptr<Mapping> Mapping::make() {
+  struct Made : Mapping {};  // one allocation with the counts, for a constructor that is private
+  return std::make_shared<Made>();
+}
+
 Result<std::shared_ptr<Mapping>> Mapping::map_path(const char* path, bool create,
                                                    const MapOptions& options) {
   auto file = File::open(path, options.access == Access::kWrite, create);
@@ -61,7 +66,7 @@ Result<std::shared_ptr<Mapping>> Mapping::map(std::shared_ptr<File> file,
     return failure;
   };
 
-  std::shared_ptr<Mapping> mapping(new Mapping);
+  auto mapping = make();
   mapping->access_ = options.access;
   mapping->options_ = options;
   mapping->offset_ = options.offset;
@@ -76,7 +81,7 @@ Result<std::shared_ptr<Mapping>> Mapping::map(std::shared_ptr<File> file,
 }
 
 Result<std::shared_ptr<Mapping>> Mapping::anonymous(const MapOptions& options, bool shared) {
-  std::shared_ptr<Mapping> mapping(new Mapping);
+  auto mapping = make();
   mapping->access_ = shared ? Access::kWrite : Access::kCopy;
   mapping->anonymous_ = true;
   mapping->options_ = options;
@@ -284,7 +289,13 @@ Failure Mapping::close() {
     file_.reset();
     region = region_;
   }
-  return region == nullptr ? Failure{} : region->retire();
+  if (region == nullptr) return {};
+  const Failure failure = region->retire();
+  if (failure || !region->over()) return failure;
+  // Nothing more to tell: its memory serves the next one while it is in the processor's cache.
+  Lock held(mutex_);
+  region_.reset();
+  return {};
 }
 
 }  // namespace memmap

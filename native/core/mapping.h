@@ -103,6 +103,7 @@ class Mapping : public std::enable_shared_from_this<Mapping> {
   using Lock = std::lock_guard<std::mutex>;
 
   Mapping() = default;
+  static std::shared_ptr<Mapping> make();
   Failure may_flush(FileRange range, bool whole) const;
   bool is_closed() const { return closed_ || (region_ != nullptr && !region_->live()); }
   Result<std::shared_ptr<Region>> map_region(uint64_t length, uint64_t reserve) const;

@@ -109,27 +109,29 @@ void Mapping::restore_windows(const std::vector<FileRange>& windows) {
 
 Result<uint64_t> Mapping::slide(uint64_t offset) {
   Lock held(mutex_);
-  if (is_closed()) return Failure::of(Reason::kClosed);
-  if (anonymous_) return Failure::of(Reason::kAccess, "an anonymous mapping has no file");
+  if (closed_) return Failure::of(Reason::kClosed);
+  const auto refuse = [&](const Failure& failure) {
+    return is_closed() ? Failure::of(Reason::kClosed) : failure;
+  };
+  if (anonymous_) return refuse(Failure::of(Reason::kAccess, "an anonymous mapping has no file"));
   if (access_ == Access::kCopy) {
-    return Failure::of(Reason::kAccess, "what a private mapping holds would be lost");
+    return refuse(Failure::of(Reason::kAccess, "what a private mapping holds would be lost"));
   }
   if (offset % file_->page() != delta_) {
-    return Failure::of(Reason::kOutOfRange,
-                       "offset must equal the mapping's, modulo the page size");
+    return refuse(
+        Failure::of(Reason::kOutOfRange, "offset must equal the mapping's, modulo the page size"));
   }
   auto size = file_->size();
   if (!size.ok()) return size.failure();
   if (offset > size.value()) {
-    return Failure::of(Reason::kOutOfRange, "offset lies past the end of the file");
+    return refuse(Failure::of(Reason::kOutOfRange, "offset lies past the end of the file"));
   }
   if (region_ != nullptr) {
     // Also when it shows nothing yet: what it grows by is counted from there.
-    const bool patched = region_->patched(0, region_->length());
-    const Failure failure = region_->slide(offset - delta_);
-    if (failure) return failure;
-    waiters::look_again(*region_);
-    lost_ = lost_ || patched;
+    auto slid = region_->slide(offset - delta_);
+    if (!slid.ok()) return slid.failure();
+    if (slid.value().waits) waiters::look_again(*region_);
+    lost_ = lost_ || slid.value().patched;
     leave_window({offset_, length_});
   }
   offset_ = offset;

@@ -91,8 +91,12 @@ Result<std::shared_ptr<Region>> Region::adopt(const RegionRequest& request, void
 Result<std::shared_ptr<Region>> Region::finish(const RegionRequest& request, void* base,
                                                size_t reserved, size_t page) {
   guard::install_once();
-  std::shared_ptr<Region> region(
-      new Region(request, reinterpret_cast<uintptr_t>(base), reserved, page));
+  struct Made : Region {  // one allocation with the counts, for a constructor that is private
+    Made(const RegionRequest& asked, uintptr_t begin, size_t bytes, size_t page_bytes)
+        : Region(asked, begin, bytes, page_bytes) {}
+  };
+  const std::shared_ptr<Region> region =
+      std::make_shared<Made>(request, reinterpret_cast<uintptr_t>(base), reserved, page);
   region->slot_ = g_regions.insert(region.get(), region->base_, region->base_ + reserved);
   if (region->slot_ < 0) return Failure::system(ENOMEM, "mmap");  // the destructor unmaps
   if (request.advice != 0) madvise(base, round_up(request.length, page), request.advice);
@@ -142,6 +146,11 @@ bool Region::shared() const { return (flags_ & MAP_TYPE) != MAP_PRIVATE; }
 bool Region::live() const {
   Guard held(lock_);
   return state_ == State::kLive;
+}
+
+bool Region::over() const {
+  Guard held(lock_);
+  return state_ == State::kReleased && incident_ == nullptr && past_faults_.empty();
 }
 
 std::shared_ptr<File> Region::file() const {
@@ -265,7 +274,8 @@ void Region::release(const std::shared_ptr<File>& file) {
   if (slot_ >= 0) g_regions.remove(slot_);
   slot_ = -1;
   // What happened stays on record, and is still to be told if nobody has been told yet.
-  std::vector<Fault> past = faults();
+  std::vector<Fault> past;
+  if (incident_ != nullptr) past = faults();  // nobody makes one any more: out of the table
   int due = kDue;
   if (warning_.compare_exchange_strong(due, kGiven)) keep_warning(owner_.load(), file.get(), past);
   munmap(pointer(base_), reserved_);
@@ -291,11 +301,14 @@ Failure Region::sync(size_t offset, size_t length) {
 bool Region::patched(size_t offset, size_t length) const {
   Guard held(lock_);
   // No byte is none that was lost, wherever it lies.
-  if (incident_ == nullptr || length == 0) return false;
-  const uintptr_t begin = base_ + offset;
+  return length != 0 && any_patch(base_ + offset, base_ + offset + length);
+}
+
+bool Region::any_patch(uintptr_t begin, uintptr_t end) const {
+  if (incident_ == nullptr) return false;
   for (int i = 0; i < incident_->patch_count(); i++) {
     const Patch& patch = incident_->patch(i);
-    if (patch.begin < begin + length && patch.end > begin) return true;
+    if (patch.begin < end && patch.end > begin) return true;
   }
   return false;
 }

@@ -74,6 +74,7 @@ class Region : public std::enable_shared_from_this<Region> {
   int flags() const { return flags_; }
   bool shared() const;
   bool live() const;
+  bool over() const;  // its addresses are given back, and it has no faults to tell
   std::shared_ptr<File> file() const;
   uint64_t file_offset() const;
 
@@ -101,10 +102,15 @@ class Region : public std::enable_shared_from_this<Region> {
   Failure retire();
 
   // region_window.cc: what of the file the region shows. Each is one step for all who look on.
-  Failure grow(size_t length);          // within the reserve
-  Failure shrink(size_t length);        // what lies behind becomes PROT_NONE
-  Failure slide(uint64_t file_offset);  // the same range over another part of the file
-  Failure heal();                       // patches go, the file's pages are back
+  Failure grow(size_t length);    // within the reserve
+  Failure shrink(size_t length);  // what lies behind becomes PROT_NONE
+  // The same range over another part of the file. What was known under the one lock that it takes:
+  struct Slid {
+    bool patched = false;  // pages of the range were the guard's
+    bool waits = false;    // somebody waits on a word of it
+  };
+  Result<Slid> slide(uint64_t file_offset);
+  Failure heal();  // patches go, the file's pages are back
   Failure protect(size_t offset, size_t length, int prot);
   Failure lock_pages(size_t offset, size_t length);
   void forget_lock();
@@ -141,6 +147,7 @@ class Region : public std::enable_shared_from_this<Region> {
   Failure lay_retired();
   Failure map_pages(uintptr_t begin, uintptr_t end);
   void forget_patches(uintptr_t begin, uintptr_t end);
+  bool any_patch(uintptr_t begin, uintptr_t end) const;  // under the lock
 
   // patch.cc: the parts of survive(), under the lock, in the handler
   FaultKind classify(uintptr_t page_address, int signal, int code) const;

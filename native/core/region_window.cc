@@ -79,12 +79,13 @@ Failure Region::shrink(size_t length) {
   return {};
 }
 
-Failure Region::slide(uint64_t file_offset) {
+Result<Region::Slid> Region::slide(uint64_t file_offset) {
   Guard held(lock_);
   if (state_ != State::kLive) return Failure::of(Reason::kClosed);
   const uint64_t before = file_offset_;
   file_offset_ = file_offset;
-  if (length_ == 0) return {};
+  const Slid slid = {any_patch(base_, base_ + length_), waits_ != 0};
+  if (length_ == 0) return slid;
   const Failure failure = map_pages(base_, base_ + length_);
   if (failure) {
     // It may be the lock that failed, with the new pages there already.
@@ -93,7 +94,7 @@ Failure Region::slide(uint64_t file_offset) {
     return failure;
   }
   forget_patches(base_, base_ + length_);
-  return {};
+  return slid;
 }
 
 Failure Region::heal() {
