@@ -1,4 +1,4 @@
-// Round trips between two processes over raw futex(2): what bench/wait-notify.mjs measures itself against.
+// Round trips between two processes over raw futex(2): what bench/groups/waits.mjs measures itself against.
 //
 //   futex_ping ROUNDS [CPU CPU]       prints nanoseconds for one round trip; on these two processors
 //

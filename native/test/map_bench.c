@@ -9,6 +9,7 @@
  *   flush FILE COUNT            writing a byte of one page of the first 1024 and msync(MS_SYNC) of that page
  *   scattered FILE COUNT PAGES  the same of so many pages that do not touch, msync of each
  *   slide FILE COUNT WINDOW     mmap(MAP_FIXED) of the next window of the file
+ *   sizedslide, readslide       the same after asking for the file's size; or reading a byte of each page after it
  *   random FILE COUNT           a 32-bit word at a place that the one before does not tell the processor
  *   records FILE COUNT BYTES    the same of a record that is copied out
  * Bytes a second of one:
@@ -116,11 +117,14 @@ static double flush(const char *path, long count, long pages) {
   return begin / (double)count;
 }
 
-static double slide(const char *path, long count, size_t window) {
+enum after_slide { NOTHING, SIZE, READ };
+
+static double slide(const char *path, long count, size_t window, enum after_slide more) {
   struct stat status;
   const int fd = open(path, O_RDONLY | O_CLOEXEC);
   char *memory;
   off_t at = 0;
+  uint64_t sum = 0;
   double begin;
   if (fd < 0 || fstat(fd, &status) != 0) fail(path);
   memory = mmap(NULL, window, PROT_READ, MAP_SHARED, fd, 0);
@@ -129,8 +133,12 @@ static double slide(const char *path, long count, size_t window) {
   for (long i = 0; i < count; i++) {
     at += (off_t)window;
     if (at + (off_t)window > status.st_size) at = 0;
+    if (more == SIZE && lseek(fd, 0, SEEK_END) < at) fail("lseek");
     if (mmap(memory, window, PROT_READ, MAP_SHARED | MAP_FIXED, fd, at) == MAP_FAILED) fail("mmap");
+    for (size_t k = 0; more == READ && k < window; k += page)
+      sum += (unsigned char)memory[k];
   }
+  kept = sum;
   begin = nanoseconds() - begin;
   munmap(memory, window);
   close(fd);
@@ -204,7 +212,9 @@ static double answer(const char *command, const char *path, long count, long mor
   if (strcmp(command, "touch") == 0) return touch(path, count);
   if (strcmp(command, "flush") == 0) return flush(path, count, 1);
   if (strcmp(command, "scattered") == 0 && more > 1) return flush(path, count, more);
-  if (strcmp(command, "slide") == 0 && more > 0) return slide(path, count, (size_t)more);
+  if (strcmp(command, "slide") == 0 && more > 0) return slide(path, count, (size_t)more, NOTHING);
+  if (strcmp(command, "sizedslide") == 0 && more > 0) return slide(path, count, (size_t)more, SIZE);
+  if (strcmp(command, "readslide") == 0 && more > 0) return slide(path, count, (size_t)more, READ);
   if (strcmp(command, "random") == 0) return random_words(path, count);
   if (strcmp(command, "records") == 0 && more > 0) return records(path, count, (size_t)more);
   if (strcmp(command, "scan") == 0) return scan(path, count, 0);

@@ -1,7 +1,5 @@
 // Messages from one process to another: the channel beside what people use instead, and beside the same ring
-// in C. Needs npm run build.
-//
-//   node bench/channel.mjs [--rounds N] [--scale X] [--json FILE]
+// in C.
 import { execFile, fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
@@ -9,22 +7,16 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { parseArgs, promisify } from 'node:util';
+import { promisify } from 'node:util';
 import { Worker } from 'node:worker_threads';
-import { Channel } from '../lib/channel.js';
-import { share } from '../lib/index.js';
-import { framed, unframed } from './frames.mjs';
-import { inRounds, median, print, save } from './rounds.mjs';
+import { Channel } from '../../lib/channel.js';
+import { share } from '../../lib/index.js';
+import { framed, unframed } from '../frames.mjs';
+import { figure, finish, median, times } from '../harness.mjs';
+import { programInC } from '../in-c.mjs';
 
-const { values } = parseArgs({
-  options: {
-    rounds: { type: 'string', default: '5' },
-    scale: { type: 'string', default: '1' },
-    json: { type: 'string' },
-  },
-});
-const PEER = fileURLToPath(new URL('channel-peer.mjs', import.meta.url));
-const IN_C = fileURLToPath(new URL('../out/native-test/Release/ring_bench', import.meta.url));
+const PEER = fileURLToPath(new URL('../messages-peer.mjs', import.meta.url));
+const IN_C = programInC('ring_bench');
 const run = promisify(execFile);
 const folder = mkdtempSync(join(tmpdir(), 'memmap-bench-'));
 const LANE = 1 << 20;
@@ -162,52 +154,58 @@ async function loaded(transport, count) {
   return median(took);
 }
 
-const scale = Number(values.scale);
-const rounds = Number(values.rounds);
-const many = Math.round(1_000_000 * scale);
-const few = Math.round(100_000 * scale);
-const report = {};
-for (const [bytes, channelCount, otherCount] of [
-  [64, 2 * many, few],
-  [65536, Math.round(0.6 * few), Math.round(0.05 * few)],
+const many = times(1_000_000, 1000);
+const few = times(100_000, 500);
+const ours = 'channel, ready and drain';
+for (const [size, bytes, channelCount, otherCount] of [
+  ['64 bytes', 64, 2 * many, few],
+  ['64 KiB', 65536, Math.ceil(0.6 * few), Math.ceil(0.05 * few)],
 ]) {
-  const cases = [
-    { name: 'process.send, json', call: () => rate(json, bytes, otherCount) },
-    { name: 'process.send, advanced', call: () => rate(advanced, bytes, otherCount) },
-    { name: 'Unix socket', call: () => rate(transports.socket, bytes, otherCount) },
-    { name: 'worker_threads', call: () => rate(transports.worker, bytes, otherCount) },
-    { name: 'ring in C', call: () => inC(bytes, channelCount) },
-  ];
-  for (const [how, mode] of [
-    ['channel, for await', 'for'],
-    ['channel, ready and drain', 'drain'],
-  ]) {
-    const call = () => rate(transports.channel, bytes, channelCount, mode);
-    cases.push({ name: how, call, than: 'ring in C' });
-  }
-  const results = await inRounds(rounds, cases);
-  const best = Math.max(results[0].median, results[1].median);
-  print(`Messages of ${bytes} bytes`, 'a second', results);
-  for (const result of results.slice(-2)) {
-    console.log(`${result.name}: ${(result.median / best).toFixed(1)} times process.send`);
-  }
-  report[`messages of ${bytes} bytes a second`] = results;
+  const others = { 'process.send, json': json, 'process.send, advanced': advanced };
+  Object.assign(others, { 'Unix socket': transports.socket, worker_threads: transports.worker });
+  const channel = (mode) => () => rate(transports.channel, bytes, channelCount, mode);
+  await figure(
+    `messages of ${size}`,
+    { title: `Messages of ${size}`, unit: 'a second', better: 'more', rounds: 5 },
+    [
+      { name: 'C: the same ring', call: () => inC(bytes, channelCount) },
+      { name: ours, than: 'C: the same ring', call: channel('drain') },
+      { name: 'channel, for await', than: 'C: the same ring', call: channel('for') },
+      ...Object.entries(others).map(([name, transport]) => ({
+        name,
+        than: ours,
+        call: () => rate(transport, bytes, otherCount),
+      })),
+    ],
+  );
 }
-const all = [
-  ['process.send, json', json],
-  ['process.send, advanced', advanced],
-  ['Unix socket', transports.socket],
-  ['worker_threads', transports.worker],
-  ['channel', transports.channel],
-];
-for (const [title, measure, count] of [
-  ['Round trip of 64 bytes, idle', roundTrip, Math.round(5000 * scale)],
-  ['One way of 64 bytes, receiver half busy', loaded, Math.round(200 * scale)],
+const all = {
+  channel: transports.channel,
+  'process.send, json': json,
+  'process.send, advanced': advanced,
+  'Unix socket': transports.socket,
+  worker_threads: transports.worker,
+};
+for (const [id, title, measure, count] of [
+  [
+    'message there and back',
+    'Message of 64 bytes there and back, idle',
+    roundTrip,
+    times(5000, 20),
+  ],
+  [
+    'message to the busy',
+    'Message of 64 bytes to a process that is half busy',
+    loaded,
+    times(200, 5),
+  ],
 ]) {
-  const cases = all.map(([name, transport]) => ({ name, call: () => measure(transport, count) }));
-  const results = await inRounds(rounds, cases);
-  print(title, 'microseconds', results);
-  report[`${title}, microseconds`] = results;
+  const cases = Object.entries(all).map(([name, transport]) => ({
+    name,
+    than: name === 'channel' ? [] : 'channel',
+    call: () => measure(transport, count),
+  }));
+  await figure(id, { title, unit: 'us', rounds: 5 }, cases);
 }
 rmSync(folder, { recursive: true });
-save(values.json, report);
+finish();

@@ -1,7 +1,7 @@
-// The sending process of bench/channel.mjs, over each transport:
-//   channel-peer.mjs TRANSPORT flood BYTES COUNT     sends as fast as it can
-//   channel-peer.mjs TRANSPORT echo                  sends back what comes
-//   channel-peer.mjs TRANSPORT probe BYTES COUNT     the time of sending, every few milliseconds
+// The sending process of bench/groups/messages.mjs, over each transport:
+//   messages-peer.mjs TRANSPORT flood BYTES COUNT     sends as fast as it can
+//   messages-peer.mjs TRANSPORT echo                  sends back what comes
+//   messages-peer.mjs TRANSPORT probe BYTES COUNT     the time of sending, every few milliseconds
 import { Buffer } from 'node:buffer';
 import { connect } from 'node:net';
 import { parentPort, workerData } from 'node:worker_threads';

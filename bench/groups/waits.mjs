@@ -1,22 +1,18 @@
 // Round trips between two Node processes: wait() and notify(), beside the same in C with raw futex(2), and
-// what programs do without them, process.send(). Needs npm run build.
-//
-//   node bench/wait-notify.mjs [--rounds N] [--trips N] [--json FILE]
-//
-// Each round runs all of them, one after the other, so that a change of the machine's pace meets all. Where
-// the two processes run matters more than what they are: so also on one processor, and on one each.
+// what programs do without them, process.send(). Where the two processes run matters more than what they are: so
+// also on one processor, and on one each.
 import { execFile, fork, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { fileURLToPath } from 'node:url';
-import { parseArgs, promisify } from 'node:util';
-import { inherited, SharedMemory, share } from '../lib/index.js';
-import { notify, wait, waitAsync } from '../lib/sync.js';
-import { inRounds, print, save } from './rounds.mjs';
+import { promisify } from 'node:util';
+import { inherited, SharedMemory, share } from '../../lib/index.js';
+import { notify, wait, waitAsync } from '../../lib/sync.js';
+import { figure, finish, times } from '../harness.mjs';
+import { programInC } from '../in-c.mjs';
 
 const SELF = fileURLToPath(import.meta.url);
-const IN_C = fileURLToPath(new URL('../out/native-test/Release/futex_ping', import.meta.url));
+const IN_C = programInC('futex_ping');
 const [role, ...parts] = process.argv.slice(2);
 
 // --- one process of a pair --------------------------------------------------------------------------
@@ -125,35 +121,29 @@ const bySend = async (trips) =>
   Number((await run(process.execPath, [SELF, 'pingSend', `${trips}`])).stdout);
 
 async function main() {
-  const { values } = parseArgs({
-    options: {
-      rounds: { type: 'string', default: '9' },
-      trips: { type: 'string', default: '50000' },
-      json: { type: 'string' },
-    },
-  });
-  const many = Number(values.trips);
-  if (!existsSync(IN_C)) throw new Error(`${IN_C} is missing: npm run build`);
+  const many = times(20_000, 50);
+  const few = times(4000, 50); // of what takes long
   const places = { free: [], 'one processor': [0, 0] };
   if (cpus().length > 1) places['two processors'] = [0, 1];
   const micro = (call) => async () => (await call()) / 1000;
-  const cases = [];
-  const few = Math.ceil(many / 5); // of what takes long
   for (const [place, at] of Object.entries(places)) {
     const trips = place === 'two processors' ? few : many;
-    const inC = `futex(2) in C, ${place}`;
-    cases.push(
+    const inC = 'C: futex(2)';
+    const ours = 'wait and notify';
+    const cases = [
       { name: inC, call: micro(() => pairInC(trips, at)) },
-      { name: `wait and notify, ${place}`, call: micro(() => inNode(trips, at)), than: inC },
-    );
+      { name: ours, call: micro(() => inNode(trips, at)), than: inC },
+    ];
+    if (place === 'free') {
+      cases.push(
+        { name: 'waitAsync and notify', call: micro(() => inAsync(few, [])), than: inC },
+        { name: 'process.send', call: micro(() => bySend(few)), than: ours },
+      );
+    }
+    const title = `Round trip between two processes, ${place}`;
+    await figure(`round trip, ${place}`, { title, unit: 'us' }, cases);
   }
-  cases.push(
-    { name: 'waitAsync and notify, free', call: micro(() => inAsync(few, [])) },
-    { name: 'process.send(), free', call: micro(() => bySend(few)) },
-  );
-  const results = await inRounds(Number(values.rounds), cases);
-  print(`Round trips between two processes, ${many} in a row`, 'microseconds', results);
-  save(values.json, { 'round trips, microseconds': results });
+  finish();
 }
 
 const roles = { ping, pong, pingAsync, pongAsync };

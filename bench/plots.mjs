@@ -1,0 +1,235 @@
+// The plots of docs/performance.md, drawn by vega-lite from the results.
+import { writeFileSync } from 'node:fs';
+import { parse, View } from 'vega';
+import { compile } from 'vega-lite';
+import { caseOf, figuresOf, find, NO_FIGURE } from './results.mjs';
+
+const config = {
+  background: 'white',
+  font: 'sans-serif',
+  axis: { labelFontSize: 12, titleFontSize: 12, labelLimit: 320 },
+  legend: { labelFontSize: 12, labelLimit: 320, title: null, orient: 'bottom', columns: 2 },
+  title: { fontSize: 14, anchor: 'start' },
+};
+
+async function draw(file, spec) {
+  const view = new View(parse(compile({ ...spec, config }).spec), { renderer: 'none' });
+  writeFileSync(file, `${await view.toSVG()}\n`);
+}
+
+/** Bars with their spread, one for each row `{ name, value, low, high, ours }`; `rule` marks a value. */
+async function bars(file, title, axis, rows, { rule, log = false } = {}) {
+  const scale = log
+    ? { type: 'log', domainMin: Math.min(...rows.map(({ low }) => low)) / 2 }
+    : { zero: true };
+  const y = { field: 'name', type: 'nominal', sort: null, axis: { title: null, labelLimit: 320 } };
+  await draw(file, {
+    title,
+    width: 480,
+    data: { values: rows },
+    layer: [
+      {
+        mark: { type: 'bar', height: { band: 0.7 } },
+        encoding: {
+          y,
+          x: { field: 'value', type: 'quantitative', scale, title: axis },
+          ...(log ? { x2: { datum: scale.domainMin } } : {}),
+          color: {
+            field: 'ours',
+            type: 'nominal',
+            scale: { domain: [true, false], range: ['#2a6fb0', '#b9bfc6'] },
+            legend: null,
+          },
+        },
+      },
+      {
+        mark: { type: 'rule', color: '#333' },
+        encoding: { y, x: { field: 'low', type: 'quantitative' }, x2: { field: 'high' } },
+      },
+      ...(rule === undefined
+        ? []
+        : [
+            {
+              mark: { type: 'rule', color: '#c0392b', strokeDash: [4, 3] },
+              encoding: { x: { datum: rule } },
+            },
+          ]),
+    ],
+  });
+}
+
+async function lines(file, title, x, y, rows) {
+  await draw(file, {
+    title,
+    width: 480,
+    height: 260,
+    data: { values: rows },
+    mark: { type: 'line', point: true },
+    encoding: {
+      x: {
+        field: 'x',
+        type: 'quantitative',
+        title: x.title,
+        scale: { type: x.scale ?? 'log' },
+        axis: x.axis ?? {},
+      },
+      y: {
+        field: 'value',
+        type: 'quantitative',
+        title: y.title,
+        scale: { type: y.scale ?? 'log' },
+      },
+      color: { field: 'name', type: 'nominal', sort: null, scale: { scheme: 'tableau10' } },
+    },
+  });
+}
+
+const isOurs = (name) =>
+  /^(memmap|mapping|map\(|slide|flush|await flush|channel|wait|typed array|a mapping)/.test(name);
+const rowsOf = (figure, keep = () => true) =>
+  figure.results
+    .filter(({ name }) => keep(name))
+    .map(({ name, median, low, high }) => ({ name, value: median, low, high, ours: isOurs(name) }));
+function family(results, start) {
+  const figures = figuresOf(results).filter(({ id, x }) => x !== undefined && id.startsWith(start));
+  if (figures.length === 0) find(results, start);
+  return figures.flatMap(({ x, results: cases }) =>
+    cases.map(({ name, median }) => ({ name, x, value: median })),
+  );
+}
+
+const BYTES = {
+  title: 'size of the file',
+  axis: {
+    labelExpr:
+      "datum.value >= 1099511627776 ? datum.value / 1099511627776 + ' TiB' : datum.value >= 1073741824 ? datum.value / 1073741824 + ' GiB' : datum.value >= 1048576 ? datum.value / 1048576 + ' MiB' : datum.value / 1024 + ' KiB'",
+  },
+};
+
+// Each compared with what it stands beside: figure, case, the other, label.
+const BESIDE = [
+  ['words 64 MiB', 'mapping', 'heap', 'read 32-bit words, of a heap array'],
+  ['doubles 64 MiB', 'mapping', 'heap', 'read doubles, of a heap array'],
+  ['random 64 MiB', 'mapping', 'heap', 'random reads, of a heap array'],
+  ['touch', 'typed array', 'C', 'first touch of a page, of C'],
+  ['map', 'map(path).unmap()', 'C: open, mmap, munmap, close', 'map and unmap, of C'],
+  ['flush', 'flushSync(offset, 4096)', 'C: msync', 'flush a page, of C'],
+  ['scattered', 'await flush(ranges)', 'C: msync of each', 'flush 16 scattered pages, of C'],
+  ['slide', 'slide(offset)', 'C: mmap(MAP_FIXED)', 'slide, of C'],
+  ['slide-read', 'slide(offset)', 'C: mmap(MAP_FIXED)', 'slide and read, of C'],
+  ['round trip, free', 'wait and notify', 'C: futex(2)', 'wait and notify, of C'],
+  [
+    'messages of 64 KiB',
+    'channel, ready and drain',
+    'C: the same ring',
+    'messages of 64 KiB, of C',
+  ],
+];
+
+function besideRows(results) {
+  return BESIDE.map(([id, name, than, label]) => {
+    const { median, low, high } = caseOf(find(results, id), name).ratios[than];
+    return { name: label, value: median, low, high, ours: true };
+  });
+}
+
+/** Per MiB of the file, so that small and large ones are seen beside each other. */
+const perMib = (rows) => rows.map((row) => ({ ...row, value: row.value / (row.x / 2 ** 20) }));
+const inMilliseconds = (rows) =>
+  rows.map((row) => ({ ...row, value: row.value / 1e6, low: row.low / 1e6, high: row.high / 1e6 }));
+
+const sizes = (values) => ({ ...BYTES, axis: { ...BYTES.axis, values } });
+const processes = { title: 'processes', scale: 'linear', axis: { values: [1, 2, 3, 4] } };
+const micro = { title: 'microseconds (log)' };
+const linear = (title) => ({ title, scale: 'linear' });
+
+/** By the name of the file: what is drawn of the results. */
+const PLOTS = {
+  'beside-c': (results, file) =>
+    bars(
+      file,
+      'Cost of memmap, where 1 is C or the heap',
+      'ratio of cost (less is better)',
+      besideRows(results),
+      { rule: 1 },
+    ),
+  records: (results, file) =>
+    bars(
+      file,
+      'Read one of 524,288 records of 128 bytes',
+      'nanoseconds a record (log)',
+      rowsOf(find(results, 'records')),
+      { log: true },
+    ),
+  durable: (results, file) =>
+    bars(
+      file,
+      'Change a record of 128 bytes durably',
+      'milliseconds a record',
+      inMilliseconds(rowsOf(find(results, 'durable'))),
+    ),
+  'messages-64': (results, file) =>
+    bars(
+      file,
+      'Messages of 64 bytes',
+      'a second (log)',
+      rowsOf(find(results, 'messages of 64 bytes')),
+      { log: true },
+    ),
+  'messages-64k': (results, file) =>
+    bars(
+      file,
+      'Messages of 64 KiB',
+      'a second (log)',
+      rowsOf(find(results, 'messages of 64 KiB')),
+      { log: true },
+    ),
+  whole: (results, file) =>
+    lines(
+      file,
+      'Open a file, add it up, close it',
+      sizes([2 ** 12, 2 ** 16, 2 ** 20, 2 ** 24, 2 ** 28]),
+      { title: 'microseconds a MiB (log)' },
+      perMib(family(results, 'whole ')),
+    ),
+  size: (results, file) =>
+    lines(
+      file,
+      'Sparse files',
+      sizes([2 ** 20, 2 ** 25, 2 ** 30, 2 ** 35, 2 ** 40]),
+      micro,
+      family(results, 'size '),
+    ),
+  number: (results, file) =>
+    lines(
+      file,
+      'Beside many mappings',
+      { title: 'mappings in the process' },
+      micro,
+      family(results, 'number '),
+    ),
+  processes: (results, file) =>
+    lines(
+      file,
+      'Processes that add up a file of 256 MiB',
+      processes,
+      linear('milliseconds'),
+      family(results, 'processes '),
+    ),
+  'processes-memory': (results, file) =>
+    lines(file, 'Their memory', processes, linear('MiB'), family(results, 'memory of processes ')),
+};
+
+/** @returns names of those for which there are no results yet */
+export async function plots(results, folder) {
+  const missing = [];
+  for (const [name, plot] of Object.entries(PLOTS)) {
+    try {
+      await plot(results, `${folder}${name}.svg`);
+    } catch (error) {
+      if (error.code !== NO_FIGURE) throw error;
+      missing.push(name);
+    }
+  }
+  return missing;
+}
