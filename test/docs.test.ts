@@ -20,7 +20,14 @@ import { type Result, run } from './support/program.js';
 import { tempDir } from './support/temp.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
-const pages = ['README.md', ...readdirSync(join(root, 'docs')).map((name) => `docs/${name}`)];
+const pages = [
+  'README.md',
+  'SECURITY.md',
+  'CHANGELOG.md',
+  ...readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
+    .filter((name) => name.endsWith('.md'))
+    .map((name) => `docs/${name}`),
+];
 const texts = new Map(pages.map((page) => [page, readFileSync(join(root, page), 'utf8')]));
 const scripts = Object.keys(
   (JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as { scripts: object }).scripts,
@@ -35,12 +42,20 @@ let last = '';
 const blocks: Placed[] = [...texts].flatMap(([page, text]) =>
   blocksOf(text).map((block) => {
     const where = `${page}:${block.line}`;
-    if (!block.isBeside) last = where.replaceAll(/\W+/g, '-');
+    if (!block.isBeside && block.language !== '') last = where.replaceAll(/\W+/g, '-');
     return { ...block, where, folder: last };
   }),
 );
 const written = (language: string) => blocks.filter((block) => block.language === language);
 const programs = [...written('ts'), ...written('js')];
+const besideInC = written('c').filter(({ isBeside }) => isBeside);
+const IN_C = ['-std=gnu11', '-Wall', '-Wextra', '-Werror', '-pthread'];
+
+/** Compiles `name.c` of a directory to `name` there. */
+const compileC = (cwd: string, name: string): Promise<Result> => {
+  const args = [...IN_C, '-I', join(root, 'native/include'), `${name}.c`, '-o', name];
+  return run(process.env['CC'] ?? 'cc', args, { cwd });
+};
 
 let directory = '';
 let compiled: Result;
@@ -62,6 +77,17 @@ beforeAll(async () => {
     mkdirSync(join(directory, folder), { recursive: true });
     const content = `${before}${code}${after}export {};\n`;
     writeFileSync(join(directory, folder, `${name}.${language}`), content);
+  }
+  for (const { folder, name, code } of besideInC) {
+    writeFileSync(join(directory, folder, `${name}.c`), code);
+    const { code: status, stderr } = await compileC(join(directory, folder), name);
+    if (status !== 0) throw new Error(`${folder}/${name}.c\n${stderr}`);
+  }
+  for (const { folder } of written('sh').filter(({ isRun }) => isRun)) {
+    mkdirSync(join(directory, folder), { recursive: true });
+    if (!existsSync(join(directory, folder, 'out'))) {
+      symlinkSync(join(root, 'out'), join(directory, folder, 'out'));
+    }
   }
   const tsc = join(root, 'node_modules/typescript/bin/tsc');
   const args = [tsc, '--pretty', 'false', '-p', '.'];
@@ -93,7 +119,17 @@ test.each(programs.filter(({ isBeside }) => !isBeside))(
   },
 );
 
-test.each(written('c'))('$where, in C, compiles and runs', async ({ code, before, after }) => {
+test.each(written('sh').filter(({ isRun }) => isRun))(
+  '$where runs',
+  async ({ folder, code, prints }) => {
+    const args = ['-euc', code];
+    const result = await run('bash', args, { cwd: join(directory, folder) });
+    expect(result).toMatchObject({ code: 0, signal: null, stdout: prints ?? '' });
+  },
+);
+
+const inC = written('c').filter(({ isBeside }) => !isBeside);
+test.each(inC)('$where, in C, compiles and runs', async ({ code, before, after }) => {
   const cwd = tempDir();
   // Directives of the preprocessor first, and the rest as the body of a program.
   const isDirective = (line: string) => line.startsWith('#');
@@ -103,16 +139,9 @@ test.each(written('c'))('$where, in C, compiles and runs', async ({ code, before
   );
   const content = [...directives, 'int main(void) {', ...body, 'return 0;', '}', ''];
   writeFileSync(join(cwd, 'block.c'), content.join('\n'));
-  const flags = ['-std=gnu11', '-Wall', '-Wextra', '-Werror', '-pthread'];
-  const args = [...flags, '-I', join(root, 'native/include'), 'block.c', '-o', 'block'];
-  expect(await run(process.env['CC'] ?? 'cc', args, { cwd })).toEqual({
-    code: 0,
-    signal: null,
-    stdout: '',
-    stderr: '',
-  });
-  const result = await run(join(cwd, 'block'), [], { cwd });
-  expect(result).toEqual({ code: 0, signal: null, stdout: '', stderr: '' });
+  const silent = { code: 0, signal: null, stdout: '', stderr: '' };
+  expect(await compileC(cwd, 'block')).toEqual(silent);
+  expect(await run(join(cwd, 'block'), [], { cwd })).toEqual(silent);
 });
 
 test('every npm command in a page is one of package.json, and every program there is', () => {
@@ -152,8 +181,17 @@ test('a block is told from the text, with what it needs, and a wrong comment is 
     '```js',
     'x();',
     '```',
+    '<!-- test: run -->',
+    '```sh',
+    'echo 2',
+    '```',
+    '<!-- test: output -->',
+    '```',
+    '2',
+    '```',
   ].join('\n');
-  const none = { before: '', after: '', prints: undefined, isBeside: false, name: 'block' };
+  const not = { isBeside: false, isRun: false };
+  const none = { before: '', after: '', prints: undefined, name: 'block', ...not };
   expect(blocksOf(page)).toEqual([
     {
       ...none,
@@ -166,6 +204,9 @@ test('a block is told from the text, with what it needs, and a wrong comment is 
     },
     { ...none, line: 14, language: '', code: 'a drawing\n' },
     { ...none, line: 18, language: 'js', code: 'x();\n', isBeside: true },
+    { ...none, line: 22, language: 'sh', code: 'echo 2\n', isRun: true, prints: '2\n' },
+    { ...none, line: 26, language: '', code: '2\n' },
   ]);
+  expect(() => blocksOf('<!-- test: output -->\n```\n```')).toThrow('no program');
   expect(() => blocksOf('<!-- test: befor\n-->\n```ts\n```')).toThrow('not for a block');
 });
