@@ -21,6 +21,7 @@ const beyondCore = [
   'cli',
   'docs',
   'examples',
+  'examples-api',
   'examples-work',
   'flush-load',
   'full-disk',

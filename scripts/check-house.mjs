@@ -59,9 +59,11 @@ for (const file of [...list('src', /\.ts$/), ...list('native', /\.(h|cc|c)$/)]) 
   if (lines > MAX_LINES) breaches.push(`${file}: ${lines} lines, at most ${MAX_LINES}`);
 }
 
-// 5. The lock file names packages, not places.
-if (existsSync(join(root, 'package-lock.json')) && /"resolved":/.test(read('package-lock.json'))) {
-  breaches.push('package-lock.json: records download addresses (see .npmrc)');
+// 5. A lock file names packages, not places.
+for (const file of ['package-lock.json', 'scripts/api/package-lock.json']) {
+  if (existsSync(join(root, file)) && /"resolved":/.test(read(file))) {
+    breaches.push(`${file}: records download addresses (see .npmrc)`);
+  }
 }
 
 for (const breach of breaches) console.error(breach);

@@ -6,7 +6,13 @@ import type { Buffer } from 'node:buffer';
  * finds that the receiver has ended without closing; the sender goes on waiting for the next one.
  */
 export interface Sender extends Disposable {
-  /** False: no room (or messages of `send()` wait for it already). Throws as `send()` rejects. */
+  /**
+   * Sends if there is room. False: there is none, or messages of `send()` wait for it already. Throws as
+   * `send()` rejects.
+   *
+   * @example
+   * if (!sender.trySend(message)) console.log('the receiver is slow');
+   */
   trySend(message: Uint8Array): boolean;
   /**
    * Waits for room. The bytes are copied when there is some, so leave them alone until then. While it waits
@@ -15,15 +21,32 @@ export interface Sender extends Disposable {
    * @throws (rejects) TypeError `ERR_INVALID_ARG_TYPE`, RangeError `ERR_OUT_OF_RANGE` (longer than
    *   `maxMessage`); Error `EPIPE`: the receiver has closed; `ERR_CHANNEL_CLOSED`: this sender has;
    *   `ERR_CHANNEL_CORRUPT`, `ERR_MAPPING_CLOSED`; the signal's reason, and then it was not sent.
+   * @example
+   * await sender.send(Buffer.from('done'), { signal: AbortSignal.timeout(1000) });
    */
   send(message: Uint8Array, options?: { signal?: AbortSignal }): Promise<void>;
-  /** Blocks until there is room. False: `timeout` milliseconds were over before. */
+  /**
+   * Blocks the thread until there is room. False: `timeout` milliseconds (default: for ever) were over before.
+   * Throws as `send()` rejects.
+   *
+   * @example
+   * sender.sendSync(message, 1000);
+   */
   sendSync(message: Uint8Array, timeout?: number): boolean;
-  /** What was sent stays for the receiver; `send()`s that wait are rejected. Idempotent. */
+  /**
+   * Gives the place up. What was sent stays for the receiver; `send()`s that wait are rejected. Idempotent.
+   *
+   * @example
+   * sender.close();
+   */
   close(): void;
+  /** Whether `close()` was called. */
   readonly closed: boolean;
+  /** The listeners of Node's EventEmitter, for `'receiverDied'`. */
   on(event: 'receiverDied', listener: () => void): this;
+  /** As `on()`, for one event. */
   once(event: 'receiverDied', listener: () => void): this;
+  /** Takes a listener away. */
   off(event: 'receiverDied', listener: () => void): this;
 }
 
@@ -33,7 +56,12 @@ export interface Sender extends Disposable {
  * without closing, when all that it had sent has been received.
  */
 export interface Receiver extends AsyncIterable<Buffer>, Disposable {
-  /** `undefined`: there is no message. Throws as `receive()` rejects. */
+  /**
+   * The next message, if there is one; `undefined` otherwise. Throws as `receive()` rejects.
+   *
+   * @example
+   * const message = receiver.tryReceive();
+   */
   tryReceive(): Buffer | undefined;
   /**
    * Waits for a message. `undefined`: every sender has closed or died, or this receiver was closed. While it
@@ -41,6 +69,8 @@ export interface Receiver extends AsyncIterable<Buffer>, Disposable {
    *
    * @throws (rejects) Error `ERR_CHANNEL_CLOSED`; `ERR_CHANNEL_CORRUPT`: a lane was spoilt, and what was in
    *   it is dropped; the others go on. `ERR_MAPPING_CLOSED`; the signal's reason.
+   * @example
+   * const message = await receiver.receive({ signal: AbortSignal.timeout(1000) });
    */
   receive(options?: { signal?: AbortSignal }): Promise<Buffer | undefined>;
   /**
@@ -51,7 +81,13 @@ export interface Receiver extends AsyncIterable<Buffer>, Disposable {
    * while (await receiver.ready()) receiver.drain((message, sender) => add(message, sender), 256);
    */
   ready(options?: { signal?: AbortSignal }): Promise<boolean>;
-  /** Blocks until there is one. `undefined` also when `timeout` milliseconds are over. */
+  /**
+   * Blocks the thread until there is a message. `undefined`: as of `receive()`, and when `timeout` milliseconds
+   * (default: for ever) are over. Throws as that rejects.
+   *
+   * @example
+   * const message = receiver.receiveSync(1000);
+   */
   receiveSync(timeout?: number): Buffer | undefined;
   /**
    * Calls back for up to `limit` messages that are there (default: all that are when it begins), without
@@ -59,14 +95,38 @@ export interface Receiver extends AsyncIterable<Buffer>, Disposable {
    * counts as received.
    *
    * @returns how many
+   * @example
+   * receiver.drain((message, sender) => add(message, sender));
    */
   drain(each: (message: Buffer, sender: number) => void, limit?: number): number;
+  /**
+   * Takes `unref()` back.
+   *
+   * @example
+   * receiver.ref();
+   */
   ref(): this;
+  /**
+   * Lets the process end while this receiver waits.
+   *
+   * @example
+   * receiver.unref();
+   */
   unref(): this;
-  /** Messages that are not received stay for the next receiver; senders get `EPIPE` meanwhile. Idempotent. */
+  /**
+   * Gives the place up. Messages that are not received stay for the next receiver; senders get `EPIPE`
+   * meanwhile. Idempotent.
+   *
+   * @example
+   * receiver.close();
+   */
   close(): void;
+  /** Whether `close()` was called. */
   readonly closed: boolean;
+  /** The listeners of Node's EventEmitter, for `'senderDied'`. */
   on(event: 'senderDied', listener: (sender: number) => void): this;
+  /** As `on()`, for one event. */
   once(event: 'senderDied', listener: (sender: number) => void): this;
+  /** Takes a listener away. */
   off(event: 'senderDied', listener: (sender: number) => void): this;
 }

@@ -37,7 +37,7 @@ const internal = Symbol('memmap.channel');
 export class Channel {
   /** Hand it over with `share()`. Its `unmap()` ends this process's part in the channel. */
   readonly memory: SharedMemory;
-  /** Bytes. */
+  /** The longest message, in bytes. */
   readonly maxMessage: number;
   readonly #segment: Segment;
 
@@ -49,10 +49,14 @@ export class Channel {
   }
 
   /**
+   * A new channel, in new memory.
+   *
    * @param options `capacity`: bytes for each producer, 64 to 2^30, made up to a power of two; a message has
    *   at most half of them, less 8. `producers`: senders at a time, 1 to 1024, default 1.
    * @throws TypeError `ERR_INVALID_ARG_TYPE`, RangeError `ERR_OUT_OF_RANGE`; what
    *   `SharedMemory.create()` throws.
+   * @example
+   * const channel = Channel.create({ capacity: 1 << 20, producers: 4 });
    */
   static create(options: { capacity: number; producers?: number }): Channel {
     const given = validate.options(options);
@@ -68,6 +72,8 @@ export class Channel {
    * @throws TypeError `ERR_INVALID_ARG_TYPE`; Error `ERR_CHANNEL_CORRUPT`: no channel, or of another
    *   version, or one that would be larger than the memory; `ERR_MAPPING_ACCESS`: memory to read;
    *   `ERR_MAPPING_CLOSED`.
+   * @example
+   * const channel = Channel.open(inherited('results'));
    */
   static open(memory: SharedMemory): Channel {
     if (!(memory instanceof Mapping)) throw invalidType('memory', 'a SharedMemory', memory);
@@ -81,6 +87,8 @@ export class Channel {
    * Takes a free place. One whose sender has closed or died is free when its messages have been received.
    *
    * @throws Error `EBUSY`: there is none; `ERR_CHANNEL_CORRUPT`, `ERR_MAPPING_CLOSED`.
+   * @example
+   * using sender = channel.sender();
    */
   sender(): Sender {
     if (this.#segment.words.length === 0) throw closedError();
@@ -106,6 +114,8 @@ export class Channel {
    * The one receiver; one that died is replaced, and what it had not received is received now.
    *
    * @throws Error `EBUSY`: there is one that lives; `ERR_MAPPING_CLOSED`.
+   * @example
+   * using receiver = channel.receiver();
    */
   receiver(): Receiver {
     const held = this.#segment.receiverLock().tryLock();

@@ -27,6 +27,7 @@ export interface SystemError extends Error {
   readonly errno: number;
   /** The call that failed, e.g. `'mmap'`. */
   readonly syscall: string;
+  /** The file, where there was one. */
   readonly path?: string;
 }
 

@@ -9,6 +9,7 @@ export type PathLike = string | URL | Buffer;
 /** A path, a descriptor, or an open FileHandle. */
 export type File = PathLike | number | FileHandle;
 
+/** How `map()` maps a file. */
 export interface MapOptions {
   /**
    * - `'read'` (default): shared, to be read only
@@ -30,16 +31,19 @@ export interface MapOptions {
   advice?: 'normal' | 'random' | 'sequential';
   /** Brings all pages in before `map()` returns. */
   populate?: boolean;
-  /** Keeps all pages in memory (mlock(2)). */
+  /** Keeps all pages in memory (mlock(2)); within `RLIMIT_MEMLOCK`. */
   lock?: boolean;
   /** Asks for huge pages: where the file is of hugetlbfs it has them, elsewhere it is a wish. */
   hugePages?: boolean;
 }
 
+/** How `anonymous()` maps memory. */
 export interface AnonymousOptions {
   /** Shared with children of a real fork(2), and the kind on which one can wait. Default true. */
   shared?: boolean;
+  /** Brings all pages in before `anonymous()` returns. */
   populate?: boolean;
+  /** Keeps all pages in memory (mlock(2)); within `RLIMIT_MEMLOCK`. */
   lock?: boolean;
   /** From the machine's reserve of huge pages (MAP_HUGETLB). `ENOMEM` where it has none left. */
   hugePages?: boolean;

@@ -1,21 +1,16 @@
 // Mapping: a range of a file, or of memory, as buffers.
 import { Buffer } from 'node:buffer';
-import {
-  closedError,
-  type Fault,
-  invalidType,
-  outOfRange,
-  stateError,
-  withFaults,
-} from './errors.js';
+import { closedError, type Fault, invalidType, withFaults } from './errors.js';
 import { ACCESS } from './map-options.js';
-import { type Handle, maxBuffer, native, type Usage } from './native.js';
+import { type Handle, native, type Usage } from './native.js';
 import { adviceNumber, PROTECTION, PROTECTIONS } from './page-options.js';
 import * as validate from './validate.js';
 import {
   asView,
-  checkAlignment,
+  bufferOf,
+  checkWindows,
   elementSize,
+  elementsOf,
   hasBytes,
   makeView,
   type ViewClass,
@@ -28,7 +23,13 @@ const internal = Symbol('memmap.internal');
 export let handleOf: (mapping: Mapping) => Handle;
 export const constructorKey: symbol = internal;
 
-/** A range of a file, or of memory, that is mapped. Made by `map()` and `anonymous()`. */
+/**
+ * A range of a file, or of memory, that is mapped. Made by `map()` and `anonymous()`.
+ *
+ * Where a method takes a range, `offset` counts from the beginning of the mapping and `length` is in bytes;
+ * without them it is the whole mapping. A range that goes past the end is a RangeError `ERR_OUT_OF_RANGE`,
+ * and after `unmap()` every method but `unmap()` is an Error `ERR_MAPPING_CLOSED`.
+ */
 export class Mapping implements Disposable, AsyncDisposable {
   readonly #handle: Handle;
   #offset = UNKNOWN;
@@ -68,10 +69,12 @@ export class Mapping implements Disposable, AsyncDisposable {
     return this.#offset;
   }
 
+  /** What may be done with it, as `map()` was told; also after `unmap()`. */
   get access(): 'read' | 'write' | 'copy' {
     return ACCESS[native.accessOf(this.#handle)]!;
   }
 
+  /** Whether it has been unmapped. */
   get closed(): boolean {
     return native.isClosed(this.#handle);
   }
@@ -79,8 +82,7 @@ export class Mapping implements Disposable, AsyncDisposable {
   /**
    * What the guard survived, merged, by offset. They stay recorded after `unmap()`.
    *
-   * @example
-   * if (mapping.faults.some((f) => f.kind === 'truncated')) console.log('somebody cut the file');
+   * @example if (mapping.faults.some((f) => f.kind === 'truncated')) console.log('somebody cut the file');
    */
   get faults(): readonly Fault[] {
     return native.faultsOf(this.#handle);
@@ -99,7 +101,7 @@ export class Mapping implements Disposable, AsyncDisposable {
     if (this.closed) throw closedError();
     // A buffer that was transferred has no bytes any more.
     const length = this.#total();
-    if (!hasBytes(this.#buffer, length)) this.#buffer = this.#expose(0, length);
+    if (!hasBytes(this.#buffer, length)) this.#buffer = bufferOf(this.#handle, 0, length);
     return this.#buffer!;
   }
 
@@ -108,16 +110,6 @@ export class Mapping implements Disposable, AsyncDisposable {
     const buffer = this.buffer;
     if (this.#bytes?.buffer !== buffer) this.#bytes = Buffer.from(buffer);
     return this.#bytes!;
-  }
-
-  #expose(byteOffset: number, byteLength: number): ArrayBuffer {
-    if (byteLength > maxBuffer) {
-      throw stateError(
-        'ERR_FEATURE_UNAVAILABLE',
-        `This runtime's largest ArrayBuffer has ${maxBuffer} bytes, the mapping ${byteLength}: use view()`,
-      );
-    }
-    return native.bufferOf(this.#handle, byteOffset, byteLength);
   }
 
   /**
@@ -130,22 +122,12 @@ export class Mapping implements Disposable, AsyncDisposable {
    * @throws RangeError `ERR_OUT_OF_RANGE`: outside the mapping; or where a typed array of more than a
    *   byte an element would not begin at a multiple of its element size.
    * @throws Error `ERR_MAPPING_CLOSED`, `ERR_FEATURE_UNAVAILABLE`.
-   * @example
-   * const column = mapping.view(Float64Array, 4096, 1000);
+   * @example const column = mapping.view(Float64Array, 4096, 1000);
    */
   view<T extends ViewClass>(type: T, byteOffset = 0, length?: number): InstanceType<T> {
-    const size = elementSize(type);
-    const total = this.#total();
-    validate.integer('byteOffset', byteOffset, 0, total);
-    const rest = total - byteOffset;
-    validate.optionalInteger('length', length, 0, Math.floor(rest / size));
-    if (length === undefined && rest % size !== 0) {
-      throw outOfRange('byteOffset', `a multiple of ${size} before the end`, byteOffset);
-    }
-    checkAlignment(size, this.offset + byteOffset, byteOffset);
+    const count = elementsOf(type, this.#total(), this.offset, byteOffset, length);
     if (this.closed) throw closedError();
-    const count = length ?? rest / size;
-    return makeView(type, this.#expose(byteOffset, count * size), count);
+    return makeView(type, bufferOf(this.#handle, byteOffset, count * elementSize(type)), count);
   }
 
   /**
@@ -153,18 +135,14 @@ export class Mapping implements Disposable, AsyncDisposable {
    * past index 2^31 of one typed array; this is not. A window is a `view()`, and each step makes one.
    *
    * @throws as `view()`; RangeError `ERR_OUT_OF_RANGE` where the mapping is not a whole number of elements.
-   * @example
-   * for (const { view, byteOffset } of mapping.windows(Float64Array, 1 << 20)) sum(view, byteOffset);
+   * @example for (const { view, byteOffset } of mapping.windows(Float64Array, 1 << 20)) sum(view, byteOffset);
    */
   windows<T extends ViewClass>(
     type: T,
     elements: number,
   ): Iterable<{ view: InstanceType<T>; byteOffset: number }> {
-    const size = elementSize(type);
-    validate.integer('elements', elements, 1, Math.floor(Number.MAX_SAFE_INTEGER / size));
     const total = this.#total();
-    if (total % size !== 0) throw outOfRange('type', `of a size that divides ${total} bytes`, type);
-    checkAlignment(size, this.offset, 0);
+    checkWindows(type, total, this.offset, elements);
     if (this.closed) throw closedError();
     return windowsOf(this, type, elements, total);
   }
@@ -198,6 +176,7 @@ export class Mapping implements Disposable, AsyncDisposable {
    *
    * @throws TypeError `ERR_INVALID_ARG_TYPE`: not a sharedBuffer of this package; Error
    *   `ERR_MAPPING_CLOSED`.
+   * @example using mapping = Mapping.from(workerData);
    */
   static from(shared: SharedArrayBuffer): Mapping {
     if (!(shared instanceof SharedArrayBuffer)) {
@@ -244,7 +223,10 @@ export class Mapping implements Disposable, AsyncDisposable {
     await done;
   }
 
-  /** As `flush()`, but waits (for a flush that runs already, too), and throws what that would reject with. */
+  /**
+   * As `flush()`, but waits (for a flush that runs already, too), and throws what that would reject with.
+   * @example mapping.flushSync(0, 4096);
+   */
   flushSync(offset?: number, length?: number): void {
     if (offset === undefined && length === undefined) {
       withFaults(this, () => native.flushSync(this.#handle));
@@ -265,6 +247,9 @@ export class Mapping implements Disposable, AsyncDisposable {
    *   the window is ever cut); or beyond the reserve while a `sharedBuffer` is alive.
    * @throws Error `ERR_MAPPING_ACCESS` unless the mapping is `'write'` and of a file; `ENOSPC`, `EFBIG`,
    *   `EDQUOT`, `ENOMEM`, `EPERM` (sealed): nothing has changed then.
+   * @example
+   * const table = map('table.dat', { access: 'write', reserve: 1 << 30 });
+   * table.resize(2 * table.length); // `table.bytes` is longer now
    */
   resize(length: number): void {
     validate.integer('length', length, 0, Number.MAX_SAFE_INTEGER - this.offset);
@@ -318,6 +303,7 @@ export class Mapping implements Disposable, AsyncDisposable {
    *
    * @throws TypeError `ERR_INVALID_ARG_TYPE`: unknown advice; RangeError `ERR_OUT_OF_RANGE`; Error of
    *   the kernel (see `madvise` in memmap/posix), `ERR_MAPPING_CLOSED`.
+   * @example mapping.advise('dontneed', 0, 1 << 20); // out of this process; a file's pages stay in the page cache
    */
   advise(advice: string, offset?: number, length?: number): void {
     native.advise(
@@ -328,19 +314,25 @@ export class Mapping implements Disposable, AsyncDisposable {
   }
 
   /**
-   * Reads a range in, on a pool thread; resolves when it is in memory, as far as it fits. Of pages past
-   * the end of the file nothing is said.
+   * Reads a range in, on a pool thread (MADV_POPULATE_READ); resolves when it is in memory, as far as it
+   * fits. Of pages past the end of the file nothing is said.
+   * @example await mapping.prefetch(0, 1 << 20);
    */
   async prefetch(offset?: number, length?: number): Promise<void> {
     await native.prefetch(this.#handle, ...validate.range(this.#total(), offset, length));
   }
 
-  /** Keeps a range in memory (mlock(2)). `ENOMEM`, `EPERM` or `EAGAIN` beyond the limit. */
+  /**
+   * Keeps a range in memory (mlock(2)).
+   *
+   * @throws Error `ENOMEM`, `EPERM` or `EAGAIN`: beyond the limit (`RLIMIT_MEMLOCK`).
+   * @example mapping.lock(0, 4096);
+   */
   lock(offset?: number, length?: number): void {
     native.lock(this.#handle, ...validate.range(this.#total(), offset, length));
   }
 
-  /** Takes `lock()` back (munlock(2)). */
+  /** Takes `lock()` back (munlock(2)). @example mapping.unlock(0, 4096); */
   unlock(offset?: number, length?: number): void {
     native.unlock(this.#handle, ...validate.range(this.#total(), offset, length));
   }
@@ -351,13 +343,18 @@ export class Mapping implements Disposable, AsyncDisposable {
    * that the whole mapping has.
    *
    * @throws Error `EACCES`: `'write'` for a mapping whose access is `'read'`.
+   * @example mapping.protect('read', 0, 4096);
    */
   protect(access: 'none' | 'read' | 'write', offset?: number, length?: number): void {
     const prot = PROTECTION[validate.oneOf('access', access, PROTECTIONS)];
     native.protect(this.#handle, prot, ...validate.range(this.#total(), offset, length));
   }
 
-  /** Which pages of a range are in memory (mincore(2)): one byte for each page, 1 is resident. */
+  /**
+   * Which pages of a range are in memory (mincore(2)): one byte of `map` for each page, 1 is resident. True
+   * for a moment only.
+   * @example const { pages, resident } = mapping.residency();
+   */
   residency(
     offset?: number,
     length?: number,
@@ -366,7 +363,10 @@ export class Mapping implements Disposable, AsyncDisposable {
     return { pages: map.length, resident: map.reduce((sum, page) => sum + page, 0), map };
   }
 
-  /** What the mapping takes in memory, in bytes. Reads /proc/self/smaps: not for a hot path. */
+  /**
+   * What the mapping takes in memory, in bytes. Reads /proc/self/smaps: not for a hot path.
+   * @example console.log(mapping.usage().rss);
+   */
   usage(): Usage {
     return native.usage(this.#handle);
   }
@@ -377,6 +377,7 @@ export class Mapping implements Disposable, AsyncDisposable {
    * the kernel brings it to the disk in its own time. Idempotent.
    *
    * I/O that is using a buffer of it at that moment fails with `EFAULT`, or moves fewer bytes.
+   * @example mapping.unmap();
    */
   unmap(): void {
     native.unmap(this.#handle);

@@ -47,6 +47,9 @@ export interface Held extends Disposable {
    * @throws Error `ERR_MAPPING_CLOSED`: the mapping was unmapped before, and the lock given up with it:
    *   the next owner is told `ownerDied`. `EPERM`: somebody has overwritten the lock. RangeError
    *   `ERR_OUT_OF_RANGE`: the mapping was slid away from the lock, which stays held.
+   * @example
+   * const held = mutex.lockSync();
+   * held.unlock();
    */
   unlock(): void;
 }
@@ -129,6 +132,8 @@ export class Mutex {
    * @param options `timeout`: milliseconds >= 0, default: for ever. `signal`: gives up with its reason.
    * @throws (rejects) Error `ETIMEDOUT`, `ERR_MAPPING_CLOSED`, `ERR_MAPPING_FAULT` with `faults`; the
    *   signal's reason.
+   * @example
+   * using held = await mutex.lock({ timeout: 1000 });
    */
   async lock(options?: { timeout?: number; signal?: AbortSignal }): Promise<Held> {
     const given = validate.options(options);
@@ -191,6 +196,8 @@ export class Mutex {
    * @param timeout milliseconds >= 0; default: for ever
    * @throws Error `EDEADLK`: this thread holds it; `ETIMEDOUT`, `ERR_MAPPING_CLOSED`,
    *   `ERR_MAPPING_FAULT`.
+   * @example
+   * using held = mutex.lockSync(1000);
    */
   lockSync(timeout?: number): Held {
     const span = validate.milliseconds('timeout', timeout);
@@ -202,7 +209,14 @@ export class Mutex {
     return held;
   }
 
-  /** Locks if nobody holds it; `undefined` otherwise. Throws as `lockSync()`, but neither of the first two. */
+  /**
+   * Locks if nobody holds it; `undefined` otherwise.
+   *
+   * @throws Error `ERR_MAPPING_CLOSED`, `ERR_MAPPING_FAULT`.
+   * @example
+   * using held = mutex.tryLock();
+   * if (held === undefined) console.log('somebody else is at it');
+   */
   tryLock(): Held | undefined {
     return this.#held(this.#try(false));
   }

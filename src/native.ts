@@ -28,9 +28,13 @@ export interface Usage {
   rss: number;
   /** `rss`, with pages that several processes have counted in proportion. */
   pss: number;
+  /** Of `rss`: mapped by others too, and as in the file. */
   sharedClean: number;
+  /** Mapped by others too, and changed. */
   sharedDirty: number;
+  /** Mapped by this process alone, and as in the file. */
   privateClean: number;
+  /** Mapped by this process alone, and changed. */
   privateDirty: number;
 }
 

@@ -8,7 +8,10 @@ function constant(name: string): number {
   return value;
 }
 
-/** Protection of pages (mmap(2), mprotect(2)). The values are those of the platform's headers. */
+/**
+ * Protection of pages (mmap(2), mprotect(2)). The values are those of the platform's headers. Each member of
+ * this enum and the others is exported by its flat name too: `PROT_READ` is `PROT.READ`.
+ */
 export enum PROT {
   NONE = constant('PROT_NONE'),
   READ = constant('PROT_READ'),

@@ -163,12 +163,20 @@ export function mprotect(region: Region, prot: PROT): void {
  *
  * @throws Error `ENOMEM` or `EPERM`: beyond the limit (`RLIMIT_MEMLOCK`), or pages past the end of the
  *   file; `EAGAIN`; `ERR_MAPPING_CLOSED`.
+ * @example
+ * mlock(buffer);
  */
 export function mlock(region: Region): void {
   native.lock(target(region));
 }
 
-/** Takes `mlock()` back, whatever the number of its calls: munlock(2). */
+/**
+ * Takes `mlock()` back, whatever the number of its calls: munlock(2).
+ *
+ * @throws Error `ENOMEM`, `ERR_MAPPING_CLOSED`.
+ * @example
+ * munlock(buffer);
+ */
 export function munlock(region: Region): void {
   native.unlock(target(region));
 }
@@ -176,6 +184,10 @@ export function munlock(region: Region): void {
 /**
  * Which pages are in memory: mincore(2). One byte for each page: 1 is resident, 0 is not. True for a moment
  * only, unless the pages are locked.
+ *
+ * @throws Error `EAGAIN`, `ENOMEM`, `ERR_MAPPING_CLOSED`.
+ * @example
+ * const pages = mincore(buffer);
  */
 export function mincore(region: Region): Uint8Array {
   return native.residency(target(region));
@@ -228,6 +240,9 @@ export function memfd_create(name: string, flags: number = 0): number {
  * @param oflag of `constants` in node:fs: `O_RDONLY` or `O_RDWR`, with `O_CREAT`, `O_EXCL`, `O_TRUNC`
  * @param mode permissions of a new one, less the umask. Default 0o600.
  * @throws Error `EEXIST`, `ENOENT`, `EACCES`, `EINVAL` (name), `ENAMETOOLONG`, `EMFILE`.
+ * @example
+ * const fd = shm_open('/table', constants.O_RDWR | constants.O_CREAT);
+ * ftruncate(fd, 4096);
  */
 export function shm_open(name: string, oflag: number, mode: number = 0o600): number {
   validate.string('name', name);
@@ -235,7 +250,13 @@ export function shm_open(name: string, oflag: number, mode: number = 0o600): num
   return native.shmOpen(name, oflag, validate.integer('mode', mode, 0, 0o7777));
 }
 
-/** Takes a name away: shm_unlink(3). Mappings go on. `ENOENT`, `EACCES`. */
+/**
+ * Takes a name away: shm_unlink(3). Mappings go on.
+ *
+ * @throws Error `ENOENT`, `EACCES`.
+ * @example
+ * shm_unlink('/table');
+ */
 export function shm_unlink(name: string): void {
   native.shmUnlink(validate.string('name', name));
 }
@@ -246,12 +267,20 @@ export function shm_unlink(name: string): void {
  * @param seals of `F_SEAL`, joined by `|`
  * @throws Error `EPERM` (sealed against sealing, or not made for it), `EBUSY` (`WRITE` while writable
  *   mappings exist), `EINVAL` (not a memfd), `EBADF`.
+ * @example
+ * add_seals(fd, F_SEAL.SHRINK | F_SEAL.GROW);
  */
 export function add_seals(fd: number, seals: number): void {
   native.addSeals(validate.descriptor('fd', fd), validate.integer('seals', seals, 0, MAX_INT));
 }
 
-/** The seals of a memfd: fcntl(2), F_GET_SEALS. `EINVAL` where it is none. */
+/**
+ * The seals of a memfd, of `F_SEAL`, joined by `|`: fcntl(2), F_GET_SEALS.
+ *
+ * @throws Error `EINVAL` (not a memfd), `EBADF`.
+ * @example
+ * const isSealed = (get_seals(fd) & F_SEAL.SHRINK) !== 0;
+ */
 export function get_seals(fd: number): number {
   return native.getSeals(validate.descriptor('fd', fd));
 }

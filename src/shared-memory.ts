@@ -50,6 +50,7 @@ export class SharedMemory extends Mapping {
     return native.descriptorOf(handleOf(this));
   }
 
+  /** As it was given or opened by; undefined for memory of `adopt()` and without a name. */
   get name(): string | undefined {
     return this.#name;
   }
@@ -144,7 +145,10 @@ export class SharedMemory extends Mapping {
    * Named memory that another program made. Any program: shm_open(3) in C, `shared_memory` in Python.
    *
    * @param options `access`: default `'write'`
-   * @throws Error `ENOENT`, `EACCES`; RangeError `ERR_OUT_OF_RANGE`: it has no bytes yet.
+   * @throws TypeError `ERR_INVALID_ARG_TYPE`; Error `ENOENT`, `EACCES`; RangeError `ERR_OUT_OF_RANGE`: it has no
+   *   bytes yet.
+   * @example
+   * const table = SharedMemory.open('my-table', { access: 'read' });
    */
   static open(name: string, options?: { access?: 'read' | 'write' }): SharedMemory {
     const file = segmentName(name);
@@ -152,7 +156,13 @@ export class SharedMemory extends Mapping {
     return new SharedMemory(constructorKey, native.openNamed(file, mode === 1), name);
   }
 
-  /** Takes a name away; mappings go on. @throws Error `ENOENT`, `EACCES`. */
+  /**
+   * Takes a name away (shm_unlink(3)); mappings go on.
+   *
+   * @throws TypeError `ERR_INVALID_ARG_TYPE`; Error `ENOENT`, `EACCES`.
+   * @example
+   * SharedMemory.unlink('my-table');
+   */
   static unlink(name: string): void {
     native.shmUnlink(segmentName(name));
   }
@@ -161,7 +171,10 @@ export class SharedMemory extends Mapping {
    * `seal('write')`: no new writers from here on (F_SEAL_FUTURE_WRITE); mappings that exist keep writing.
    * It can not be taken back. For memory of `create()` only: a file of /dev/shm cannot be sealed.
    *
-   * @throws Error `EPERM` (named memory, or sealed against sealing), `ERR_MAPPING_CLOSED`.
+   * @throws Error `EPERM` (named memory, or sealed against sealing), `EINVAL` before Linux 5.1,
+   *   `ERR_MAPPING_CLOSED`.
+   * @example
+   * memory.seal('write'); // whoever gets the descriptor from here on can only read
    */
   seal(what: 'write'): void {
     validate.oneOf('what', what, ['write']);

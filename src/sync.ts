@@ -11,7 +11,8 @@ export { type Held, Mutex } from './mutex.js';
 /** Elements of 32 bits over a shared mapping: of its `buffer`, a `view()`, or its `sharedBuffer`. */
 export type Cell = Int32Array | Uint32Array;
 
-type WaitResult = 'ok' | 'not-equal' | 'timed-out';
+/** How a wait ended: `'ok'` it was woken, or for no reason; `'not-equal'` it never slept. */
+export type WaitResult = 'ok' | 'not-equal' | 'timed-out';
 const RESULTS: { readonly [outcome: number]: WaitResult } = {
   [Outcome.OK]: 'ok',
   [Outcome.NOT_EQUAL]: 'not-equal',

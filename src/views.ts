@@ -1,5 +1,7 @@
 // The kinds of view that a mapping gives out, and where each may begin.
-import { invalidType, outOfRange } from './errors.js';
+import { invalidType, outOfRange, stateError } from './errors.js';
+import { type Handle, maxBuffer, native } from './native.js';
+import * as validate from './validate.js';
 
 /** The constructor of a typed array or of DataView. */
 export type ViewClass = {
@@ -23,13 +25,56 @@ export function elementSize(type: unknown): number {
 /**
  * @param address of the first byte, of which only the remainder by the element size matters
  */
-export function checkAlignment(size: number, address: number, byteOffset: number): void {
+function checkAlignment(size: number, address: number, byteOffset: number): void {
   if (address % size === 0) return;
   throw outOfRange(
     'byteOffset',
     `where the byte's offset in the file is a multiple of ${size}`,
     byteOffset,
   );
+}
+
+/**
+ * The arguments of `Mapping.view()`: how many elements the view has.
+ *
+ * @param total bytes of the mapping
+ * @param offset of the mapping in its file
+ */
+export function elementsOf(
+  type: unknown,
+  total: number,
+  offset: number,
+  byteOffset: number,
+  length: number | undefined,
+): number {
+  const size = elementSize(type);
+  validate.integer('byteOffset', byteOffset, 0, total);
+  const rest = total - byteOffset;
+  validate.optionalInteger('length', length, 0, Math.floor(rest / size));
+  if (length === undefined && rest % size !== 0) {
+    throw outOfRange('byteOffset', `a multiple of ${size} before the end`, byteOffset);
+  }
+  checkAlignment(size, offset + byteOffset, byteOffset);
+  return length ?? rest / size;
+}
+
+/** The arguments of `Mapping.windows()`. */
+export function checkWindows(type: unknown, total: number, offset: number, elements: number): void {
+  const size = elementSize(type);
+  validate.integer('elements', elements, 1, Math.floor(Number.MAX_SAFE_INTEGER / size));
+  if (total % size !== 0) throw outOfRange('type', `of a size that divides ${total} bytes`, type);
+  checkAlignment(size, offset, 0);
+}
+
+/** A new ArrayBuffer over a part of a mapping. */
+export function bufferOf(handle: Handle, byteOffset: number, byteLength: number): ArrayBuffer {
+  if (byteLength > maxBuffer) {
+    throw stateError(
+      'ERR_FEATURE_UNAVAILABLE',
+      `This runtime's largest ArrayBuffer has ${maxBuffer} bytes, the mapping ${byteLength}: use view()`,
+    );
+  }
+  return native.bufferOf(handle, byteOffset, byteLength);
 }
 
 export function makeView<T extends ViewClass>(

@@ -3,23 +3,19 @@
 import {
   existsSync,
   mkdirSync,
-  mkdtempSync,
   readdirSync,
   readFileSync,
-  realpathSync,
   rmSync,
   symlinkSync,
   writeFileSync,
 } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { dirname, join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { type Block, blocksOf } from './support/markdown.js';
 import { type Result, run } from './support/program.js';
 import { tempDir } from './support/temp.js';
+import { compileProject, makeProject, root } from './support/typescript-project.js';
 
-const root = fileURLToPath(new URL('..', import.meta.url));
 const pages = [
   'README.md',
   'SECURITY.md',
@@ -40,7 +36,8 @@ interface Placed extends Block {
 }
 let last = '';
 const blocks: Placed[] = [...texts].flatMap(([page, text]) =>
-  blocksOf(text).map((block) => {
+  // Those of docs/api/ are examples, which examples-api.test.ts runs.
+  (page.startsWith('docs/api/') ? [] : blocksOf(text)).map((block) => {
     const where = `${page}:${block.line}`;
     if (!block.isBeside && block.language !== '') last = where.replaceAll(/\W+/g, '-');
     return { ...block, where, folder: last };
@@ -61,18 +58,7 @@ let directory = '';
 let compiled: Result;
 afterAll(() => rmSync(directory, { recursive: true, force: true }));
 beforeAll(async () => {
-  directory = mkdtempSync(join(realpathSync(tmpdir()), 'memmap-docs-'));
-  mkdirSync(join(directory, 'node_modules'));
-  symlinkSync(root, join(directory, 'node_modules/memmap'));
-  symlinkSync(join(root, 'node_modules/@types'), join(directory, 'node_modules/@types'));
-  writeFileSync(join(directory, 'package.json'), '{ "type": "module" }');
-  const { compilerOptions } = JSON.parse(readFileSync(join(root, 'tsconfig.json'), 'utf8'));
-  const { target, lib, module } = compilerOptions;
-  const options = { target, lib, module, strict: true, types: ['node'], rootDir: '.' };
-  writeFileSync(
-    join(directory, 'tsconfig.json'),
-    JSON.stringify({ compilerOptions: options, exclude: ['node_modules'] }),
-  );
+  directory = makeProject();
   for (const { folder, name, language, before, code, after } of programs) {
     mkdirSync(join(directory, folder), { recursive: true });
     const content = `${before}${code}${after}export {};\n`;
@@ -89,9 +75,7 @@ beforeAll(async () => {
       symlinkSync(join(root, 'out'), join(directory, folder, 'out'));
     }
   }
-  const tsc = join(root, 'node_modules/typescript/bin/tsc');
-  const args = [tsc, '--pretty', 'false', '-p', '.'];
-  compiled = await run(process.execPath, args, { cwd: directory });
+  compiled = await compileProject(directory);
 });
 
 test('there is no block that nothing runs', () => {
@@ -157,6 +141,37 @@ test('every npm command in a page is one of package.json, and every program ther
   );
   expect(paths).toContain('out/examples/writer.js');
   expect(paths.filter((path) => !existsSync(join(root, path)))).toEqual([]);
+});
+
+/** Of each heading, as GitHub makes it. */
+function anchorsOf(text: string): Set<string> {
+  const anchors = new Set<string>();
+  for (const [, heading = ''] of text
+    .replaceAll(/^```[\s\S]*?^```$/gm, '')
+    .matchAll(/^#+ (.*)$/gm)) {
+    const plain = heading.toLowerCase().replaceAll(/[^\p{L}\p{N}_ -]/gu, '');
+    const anchor = plain.replaceAll(' ', '-');
+    for (let i = 0; ; i++) {
+      const own = i === 0 ? anchor : `${anchor}-${i}`;
+      if (anchors.has(own)) continue;
+      anchors.add(own);
+      break;
+    }
+  }
+  return anchors;
+}
+
+test.each(pages)('%s: its links lead somewhere', (page) => {
+  const text = texts.get(page)!.replaceAll(/^```[\s\S]*?^```$|`[^`\n]*`/gm, '');
+  const targets = [...text.matchAll(/\]\(([^)\s]+)\)/g)].map(([, target]) => target!);
+  const broken = targets.filter((target) => {
+    if (/^https?:/.test(target)) return false;
+    const [path = '', anchor] = target.split('#');
+    const file = path === '' ? page : join(dirname(page), path);
+    if (!existsSync(join(root, file))) return true;
+    return anchor !== undefined && !anchorsOf(readFileSync(join(root, file), 'utf8')).has(anchor);
+  });
+  expect(broken).toEqual([]);
 });
 
 test('a block is told from the text, with what it needs, and a wrong comment is told', () => {
