@@ -88,3 +88,12 @@ test('the one that is there is loaded', async () => {
   const result = await run(process.execPath, args, { cwd: fileURLToPath(library) });
   expect(result).toMatchObject({ code: 0, stdout: '"loaded"\n'.repeat(4) });
 });
+
+test('require() gives what import does', async () => {
+  const program = `
+    const files = ['index', 'posix', 'sync', 'channel'].map((part) => ${JSON.stringify(fileURLToPath(library))} + part + '.js');
+    const equal = files.map(async (file) => require(file) === (await import(file)));
+    Promise.all(equal).then((all) => console.log(all.join()));`;
+  const result = await run(process.execPath, ['-e', program]);
+  expect(result).toMatchObject({ code: 0, stdout: 'true,true,true,true\n' });
+});
