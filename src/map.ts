@@ -13,7 +13,7 @@ import { native } from './native.js';
 import * as validate from './validate.js';
 
 /**
- * Maps a file: its bytes as memory.
+ * Maps a file: its bytes as memory (mmap(2)).
  *
  * The mapping opens the file for itself: a descriptor that is passed in stays the caller's, who may close
  * it at once. It ends with `unmap()` (or `using`), or when it and all its buffers have been collected.

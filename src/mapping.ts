@@ -26,9 +26,8 @@ export const constructorKey: symbol = internal;
 /**
  * A range of a file, or of memory, that is mapped. Made by `map()` and `anonymous()`.
  *
- * Where a method takes a range, `offset` counts from the beginning of the mapping and `length` is in bytes;
- * without them it is the whole mapping. A range that goes past the end is a RangeError `ERR_OUT_OF_RANGE`,
- * and after `unmap()` every method but `unmap()` is an Error `ERR_MAPPING_CLOSED`.
+ * A range is an `offset` from its beginning and a `length`, in bytes; by default all of it. Past the end it is
+ * a RangeError `ERR_OUT_OF_RANGE`. After `unmap()` every other method is an Error `ERR_MAPPING_CLOSED`.
  */
 export class Mapping implements Disposable, AsyncDisposable {
   readonly #handle: Handle;
@@ -237,8 +236,8 @@ export class Mapping implements Disposable, AsyncDisposable {
   }
 
   /**
-   * Sets the length of the file and of the mapping. Longer: blocks are allocated (unless the mapping is
-   * `sparse`), and within the `reserve` no address changes: older buffers keep their length, `buffer` is
+   * Sets the length of the file (ftruncate(2)) and of the mapping. Longer: blocks are allocated (unless it
+   * is `sparse`), and within the `reserve` no address changes: older buffers keep their length, `buffer` is
    * a new and longer one. Beyond the reserve, and when it gets shorter, every buffer is detached. Advice,
    * lock and protection go along: beyond the reserve those of the whole mapping only, not of parts.
    *
@@ -258,9 +257,9 @@ export class Mapping implements Disposable, AsyncDisposable {
   }
 
   /**
-   * Moves the window: the same buffers, the same addresses, over another part of the file, in one step
-   * for every thread. Pages left behind are the file's: a `flush()` without a range covers every window
-   * since the last one. Faults stay recorded.
+   * Moves the window (mmap(2), MAP_FIXED): the same buffers, the same addresses, over another part of the
+   * file, in one step for every thread. Pages left behind are the file's: a `flush()` without a range
+   * covers every window since the last one. Faults stay recorded.
    *
    * @param offset in the file, in bytes: equal to the present one modulo the page size, and not past the
    *   end of the file

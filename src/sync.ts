@@ -114,7 +114,7 @@ export async function waitAsync(
 }
 
 /**
- * Wakes waiters of the cell, in any process, `Atomics.wait()` excepted. Change the value first, then
+ * Wakes waiters of the cell (futex(2)), in any process, `Atomics.wait()` excepted. Change the value first, then
  * notify: who is just about to wait looks at the value.
  *
  * @param count at most so many; default: all
