@@ -67,7 +67,8 @@ try {
       run(process.execPath, ['scripts/fetch-runtimes.mjs', 'bun']);
       run(join(root, '.runtimes/bun/bin/bun'), [script, ...options]);
     } else {
-      run(process.execPath, ['--expose-gc', script, ...options]);
+      // Faults that are survived on purpose are told of in warnings.
+      run(process.execPath, ['--expose-gc', '--no-warnings', script, ...options]);
     }
     const { machine: there, figures } = JSON.parse(readFileSync(json, 'utf8'));
     measured[group] = {

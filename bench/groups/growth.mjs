@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { anonymous, map } from '../../lib/index.js';
-import { MIB, makeFile, makeSparse, sumWords } from '../files.mjs';
+import { MIB, makeFile, makeSparse, PAGE, sumWords } from '../files.mjs';
 import { figure, finish, nanoseconds, times } from '../harness.mjs';
 
 const [role, path, way] = process.argv.slice(2);
@@ -75,14 +75,27 @@ async function bySize() {
   }
 }
 
+/** Microseconds for each of the pages that may not be read. */
+function survivedFaults() {
+  const PAGES = 32;
+  const forbidden = anonymous(PAGES * PAGE);
+  const bytes = forbidden.view(Uint8Array);
+  forbidden.protect('none');
+  const took = nanoseconds(PAGES, (count) => {
+    for (let i = 0; i < count; i++) kept += bytes[i * PAGE];
+  });
+  forbidden.unmap();
+  return took / 1000;
+}
+
 async function byNumber() {
   const file = makeFile('number.bin', MIB);
   for (const number of [1, 10, 100, 1000, 10_000, 30_000]) {
     const others = [];
     // Of memory: each mapping of a file keeps a descriptor, of which a process seldom may have so many.
-    for (let i = 0; i < number - 1; i++) others.push(anonymous(4096));
+    for (let i = 0; i < number - 1; i++) others.push(anonymous(PAGE));
     const bytes = map(file).view(Uint8Array);
-    const window = map(file, { length: 4096 });
+    const window = map(file, { length: PAGE });
     const count = times(500, 10);
     await figure(
       `number ${number}`,
@@ -97,7 +110,8 @@ async function byNumber() {
             mapping.unmap();
           }),
         },
-        { name: 'slide', ...repeat(count, (i) => window.slide((i % 2) * 4096)) },
+        { name: 'slide', ...repeat(count, (i) => window.slide((i % 2) * PAGE)) },
+        { name: 'a fault that the guard survives', call: survivedFaults },
         {
           name: '1000 reads',
           ...repeat(count, () => {
