@@ -6,15 +6,13 @@
 // Needs g++-aarch64-linux-gnu and qemu-user-static (Debian), and `npm run fetch:runtimes -- arm64/node20`.
 // qemu shows that the code is right for the machine's ABI and system calls. It does not show its memory
 // order, since it runs on this processor, nor what a misaligned access does.
-import { spawn, spawnSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, rmSync, statSync, symlinkSync } from 'node:fs';
-import { cpus } from 'node:os';
+import { cpSync, existsSync, rmSync, symlinkSync } from 'node:fs';
 import { join } from 'node:path';
+import { ARM64, buildArm64, run, there } from '../cross-build.mjs';
 import { features, inParallel, runTogether } from './conformance.mjs';
 import { RUNTIMES_MD, table, wanted, write } from './generated.mjs';
 import { begin, root } from './report.mjs';
 
-const COMPILER = 'aarch64-linux-gnu-g++';
 const QEMU = 'qemu-aarch64-static';
 const SYSROOT = '/usr/aarch64-linux-gnu';
 const fetched = join(root, '.runtimes/arm64/node20');
@@ -36,52 +34,6 @@ const CHILDREN =
 const SHORT = /^(files|pages|memory|posix|guard|mutex|channel)\/|^sync\/(time|waitAsync)/;
 
 const attack = begin('arm64');
-const there = (command) => spawnSync(command, ['--version']).status === 0;
-
-function run(command, args) {
-  const r = spawnSync(command, args, { cwd: root, encoding: 'utf8' });
-  if (r.status !== 0) throw new Error(`${command}: ${r.stderr || r.error?.message}`);
-  return r.stdout;
-}
-
-/** The one target of binding.gyp, which is a literal of Python. */
-function target() {
-  const text =
-    'import ast,json,sys; print(json.dumps(ast.literal_eval(open("binding.gyp").read())))';
-  return JSON.parse(run('python3', ['-c', text])).targets[0];
-}
-
-async function build() {
-  const { defines, cflags, cflags_cc, ldflags } = target();
-  const includes = [join(fetched, 'include/node'), 'native', 'native/include'];
-  includes.push(join(root, 'node_modules/node-addon-api'));
-  const objects = join(tree, 'objects');
-  mkdirSync(objects, { recursive: true });
-  mkdirSync(join(tree, 'build/Release'), { recursive: true });
-  const list = run('git', ['ls-files', 'native/addon.cc', 'native/core', 'native/binding']);
-  const sources = list.split('\n').filter((file) => file.endsWith('.cc'));
-  const inputs = run('git', ['ls-files', 'native', 'binding.gyp']).trim().split('\n');
-  const newest = Math.max(...inputs.map((file) => statSync(join(root, file)).mtimeMs));
-  const flags = [
-    ...[...cflags, ...cflags_cc, '-fPIC', '-pthread'],
-    ...defines.map((define) => `-D${define}`),
-    ...includes.flatMap((folder) => ['-isystem', folder]),
-  ];
-  const made = await inParallel(sources, cpus().length, async (source) => {
-    const object = join(objects, source.replaceAll('/', '_').replace(/cc$/, 'o'));
-    if (existsSync(object) && statSync(object).mtimeMs > newest) return object;
-    const child = spawn(COMPILER, [...flags, '-c', source, '-o', object], {
-      cwd: root,
-      stdio: ['ignore', 'inherit', 'inherit'],
-    });
-    const code = await new Promise((resolve) => child.once('exit', resolve));
-    if (code !== 0) throw new Error(`${source} does not compile`);
-    return object;
-  });
-  const output = join(tree, 'build/Release/memmap.node');
-  run(COMPILER, ['-shared', '-pthread', ...ldflags, ...made, '-o', output]);
-  return sources.length;
-}
 
 /** As the root of the package, with the add-on of the other machine. */
 function mirror() {
@@ -95,13 +47,13 @@ function mirror() {
 }
 
 const missing = [
-  there(COMPILER) ? [] : ['no aarch64-linux-gnu-g++ (Debian: g++-aarch64-linux-gnu)'],
+  there(ARM64.compiler) ? [] : ['no aarch64-linux-gnu-g++ (Debian: g++-aarch64-linux-gnu)'],
   there(QEMU) ? [] : ['no qemu-aarch64-static (Debian: qemu-user-static)'],
   existsSync(node) ? [] : ['no arm64 Node: npm run fetch:runtimes -- arm64/node20'],
 ].flat();
 
 async function main() {
-  attack.figure('sources compiled', await build());
+  attack.figure('sources compiled', (await buildArm64()).sources);
   mirror();
   const command = [QEMU, '-L', SYSROOT, node, '--no-warnings', '--expose-gc'];
   const all = features();

@@ -9,7 +9,7 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { constants } from 'node:os';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { features, inParallel, runTogether } from './conformance.mjs';
 import { RUNTIMES_MD, table, wanted, write } from './generated.mjs';
 import { ALWAYS, CALLS, NO_CALL, toldAs, WRAPPERS } from './kernel-calls.mjs';
@@ -17,6 +17,8 @@ import { begin, root } from './report.mjs';
 
 /** Debian 12, Ubuntu 22.04, RHEL 9, Amazon Linux 2023, Fedora 35. */
 const NEWEST = { GLIBC: '2.34', GLIBCXX: '3.4.29', CXXABI: '1.3.9' };
+/** As `npm run build:prebuilds` leaves them. */
+const PREBUILDS = ['linux-x64/memmap.glibc.node', 'linux-arm64/memmap.glibc.node'];
 const addon = join(root, 'build/Release/memmap.node');
 const filter = join(root, 'out/native-test/Release/without_syscall');
 
@@ -29,13 +31,14 @@ const attack = begin('oldest');
 
 // --- Symbols -------------------------------------------------------------------------------------
 
-/** What the binary asks other libraries for: { name, family: 'GLIBC', version: '2.34' }. */
-const imports = run('readelf', '--dyn-syms', '--wide', addon)
-  .split('\n')
-  .filter((line) => / UND /.test(line))
-  .map((line) => /UND (\S+?)(?:@(\w+?)_([\d.]+))?(?: \(\d+\))?$/.exec(line.trim()))
-  .filter((match) => match !== null)
-  .map(([, name, family, version]) => ({ name, family, version }));
+/** What a binary asks other libraries for: { name, family: 'GLIBC', version: '2.34' }. */
+const importsOf = (file) =>
+  run('readelf', '--dyn-syms', '--wide', file)
+    .split('\n')
+    .filter((line) => / UND /.test(line))
+    .map((line) => /UND (\S+?)(?:@(\w+?)_([\d.]+))?(?: \(\d+\))?$/.exec(line.trim()))
+    .filter((match) => match !== null)
+    .map(([, name, family, version]) => ({ name, family, version }));
 
 const parts = (version) => version.split('.').map(Number);
 const newer = (a, b) => {
@@ -45,17 +48,30 @@ const newer = (a, b) => {
   }
   return false;
 };
-const needs = Object.keys(NEWEST).map((family) => {
-  const of = imports.filter((symbol) => symbol.family === family);
-  const newest = of.reduce((most, { version }) => (newer(version, most) ? version : most), '0');
-  const symbols = of.filter(({ version }) => version === newest).map(({ name }) => name);
-  return { family, newest, symbols };
-});
-for (const { family, newest, symbols } of needs) {
-  const allowed = NEWEST[family];
-  const what = `${newest} (${symbols.slice(0, 8).join(', ')})`;
-  attack.claim(`needs no more than ${family}_${allowed}`, !newer(newest, allowed), what);
+const needsOf = (imports) =>
+  Object.keys(NEWEST).map((family) => {
+    const of = imports.filter((symbol) => symbol.family === family);
+    const newest = of.reduce((most, { version }) => (newer(version, most) ? version : most), '0');
+    const symbols = of.filter(({ version }) => version === newest).map(({ name }) => name);
+    return { family, newest, symbols };
+  });
+/** The one that was just built, and those that are shipped. */
+const binaries = [addon, ...PREBUILDS.map((name) => join(root, 'prebuilds', name))];
+const needs = new Map();
+for (const file of binaries) {
+  const shown = relative(root, file);
+  if (!existsSync(file)) {
+    attack.skip(shown, 'not built: npm run build:prebuilds');
+    continue;
+  }
+  needs.set(file, needsOf(importsOf(file)));
+  const over = needs.get(file).filter(({ family, newest }) => newer(newest, NEWEST[family]));
+  const told = (over.length > 0 ? over : needs.get(file)).map(
+    ({ family, newest, symbols }) => `${family}_${newest} (${symbols.slice(0, 8).join(', ')})`,
+  );
+  attack.claim(`${shown} needs nothing newer than promised`, over.length === 0, told.join('; '));
 }
+const imports = importsOf(addon);
 
 // --- Calls: whether the list of them is whole ----------------------------------------------------
 
@@ -169,16 +185,19 @@ if (wanted()) {
     ['call', 'since Linux', 'for', 'where it is missing', 'where it is forbidden'],
     rows,
   );
+  if (needs.size < binaries.length) throw new Error('--write wants the prebuilds');
+  const [, x64, arm64] = binaries.map((file) => needs.get(file));
   const libraries = table(
-    ['library', 'needs', 'may need', 'because of'],
-    needs.map(({ family, newest, symbols }) => [
+    ['library', 'linux-x64 needs', 'linux-arm64 needs', 'may need', 'because of'],
+    x64.map(({ family, newest, symbols }, i) => [
       family,
       newest,
+      arm64[i].newest,
       NEWEST[family],
-      `${symbols
+      symbols
         .slice(0, 8)
-        .map((s) => `\`${s}\``)
-        .join(', ')}`,
+        .map((symbol) => `\`${symbol}\``)
+        .join(', '),
     ]),
   );
   write(RUNTIMES_MD, 'libraries', libraries);
