@@ -1,6 +1,6 @@
 // Compiles the add-on for another machine or C library, with the flags of binding.gyp: node-gyp knows this one only.
 import { spawn, spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, statSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, rmSync, statSync, symlinkSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
 import { inParallel } from './attack/conformance.mjs';
@@ -25,7 +25,7 @@ function target() {
 }
 
 /** Node's headers, which are the same for every machine: the running Node's, or those that npm is set to. */
-function nodeHeaders() {
+export function nodeHeaders() {
   const nodedir = spawnSync('npm', ['config', 'get', 'nodedir'], { encoding: 'utf8' }).stdout;
   const places = [dirname(dirname(process.execPath)), nodedir?.trim() ?? ''];
   const found = places
@@ -37,9 +37,10 @@ function nodeHeaders() {
 
 /**
  * Into `folder`/build/Release/memmap.node; what was compiled since the sources last changed is kept.
- * `flags` go to the compiler, before those of binding.gyp, and `link` to the linker, after the objects.
+ * `flags` go to the compiler, before those of binding.gyp, and what `link` makes of
+ * the objects to the linker, after them.
  */
-export async function crossBuild({ compiler, folder, flags = [], link = [] }) {
+export async function crossBuild({ compiler, folder, flags = [], link = () => [] }) {
   const { defines, cflags, cflags_cc, ldflags } = target();
   const objects = join(folder, 'objects');
   mkdirSync(objects, { recursive: true });
@@ -66,10 +67,20 @@ export async function crossBuild({ compiler, folder, flags = [], link = [] }) {
     return object;
   });
   const binary = join(folder, 'build/Release/memmap.node');
-  run(compiler, ['-shared', '-pthread', ...ldflags, ...made, ...link, '-o', binary]);
+  run(compiler, ['-shared', '-pthread', ...ldflags, ...made, ...link(made), '-o', binary]);
   return { binary, sources: sources.length };
 }
 
 /** In out/arm64, where scripts/attack/arm64.mjs tries it and scripts/prebuild-arm64.mjs takes it from. */
 export const buildArm64 = () =>
   crossBuild({ compiler: ARM64.compiler, folder: join(root, 'out/arm64') });
+
+/** As the root of the package, with the add-on that was built in `folder`. */
+export function mirror(folder) {
+  for (const path of ['package.json', 'lib', 'out/test']) {
+    rmSync(join(folder, path), { recursive: true, force: true });
+    cpSync(join(root, path), join(folder, path), { recursive: true });
+  }
+  const modules = join(folder, 'node_modules');
+  if (!existsSync(modules)) symlinkSync(join(root, 'node_modules'), modules);
+}

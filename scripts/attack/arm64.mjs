@@ -6,9 +6,9 @@
 // Needs g++-aarch64-linux-gnu and qemu-user-static (Debian), and `npm run fetch:runtimes -- arm64/node20`.
 // qemu shows that the code is right for the machine's ABI and system calls. It does not show its memory
 // order, since it runs on this processor, nor what a misaligned access does.
-import { cpSync, existsSync, rmSync, symlinkSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { ARM64, buildArm64, run, there } from '../cross-build.mjs';
+import { ARM64, buildArm64, mirror, run, there } from '../cross-build.mjs';
 import { features, inParallel, runTogether } from './conformance.mjs';
 import { RUNTIMES_MD, table, wanted, write } from './generated.mjs';
 import { begin, root } from './report.mjs';
@@ -35,17 +35,6 @@ const SHORT = /^(files|pages|memory|posix|guard|mutex|channel)\/|^sync\/(time|wa
 
 const attack = begin('arm64');
 
-/** As the root of the package, with the add-on of the other machine. */
-function mirror() {
-  for (const path of ['package.json', 'lib', 'out/test']) {
-    rmSync(join(tree, path), { recursive: true, force: true });
-    cpSync(join(root, path), join(tree, path), { recursive: true });
-  }
-  if (!existsSync(join(tree, 'node_modules'))) {
-    symlinkSync(join(root, 'node_modules'), join(tree, 'node_modules'));
-  }
-}
-
 const missing = [
   there(ARM64.compiler) ? [] : ['no aarch64-linux-gnu-g++ (Debian: g++-aarch64-linux-gnu)'],
   there(QEMU) ? [] : ['no qemu-aarch64-static (Debian: qemu-user-static)'],
@@ -54,7 +43,7 @@ const missing = [
 
 async function main() {
   attack.figure('sources compiled', (await buildArm64()).sources);
-  mirror();
+  mirror(tree);
   const command = [QEMU, '-L', SYSROOT, node, '--no-warnings', '--expose-gc'];
   const all = features();
   const list = all.filter(

@@ -87,8 +87,8 @@ function judge(feature, { code, signal, hung, stdout, stderr }) {
   return { cell: told.outcome, detail: '' };
 }
 
-export async function runFeature(runtime, feature, { watchdog = 60_000, env } = {}) {
-  const command = [...runtime.command, MAIN, 'run', feature];
+export async function runFeature(runtime, feature, { watchdog = 60_000, env, main = MAIN } = {}) {
+  const command = [...runtime.command, main, 'run', feature];
   return judge(feature, await execute(command, { watchdog, env }));
 }
 
