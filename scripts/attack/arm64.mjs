@@ -18,6 +18,7 @@ const SYSROOT = '/usr/aarch64-linux-gnu';
 const fetched = join(root, '.runtimes/arm64/node20');
 const node = join(fetched, 'bin/node');
 const tree = join(root, 'out/arm64');
+const prebuild = join(root, 'prebuilds/linux-arm64/memmap.glibc.node');
 
 /** What qemu-user does otherwise than a kernel of that machine; by feature, with what a cell is there. */
 const DIFFERENCES = [
@@ -43,6 +44,13 @@ const missing = [
 
 async function main() {
   attack.figure('sources compiled', (await buildArm64()).sources);
+  if (existsSync(prebuild)) {
+    const code = `console.log(typeof require(${JSON.stringify(prebuild)}).mapFile)`;
+    const told = run(QEMU, ['-L', SYSROOT, node, '-e', code]).trim();
+    attack.claim('the prebuild is loaded', told === 'function', told);
+  } else {
+    attack.skip('the prebuild', 'not built: npm run build:prebuilds');
+  }
   mirror(tree);
   const command = [QEMU, '-L', SYSROOT, node, '--no-warnings', '--expose-gc'];
   const all = features();

@@ -13,7 +13,7 @@ import { join, resolve } from 'node:path';
 
 export const root = resolve(import.meta.dirname, '../..');
 
-export function begin(name) {
+export function begin(name, reportName = `attack-${name}`) {
   const args = process.argv.slice(2);
   const long = args.includes('--long');
   /** The value of --NAME=VALUE, as a number. */
@@ -60,7 +60,7 @@ export function begin(name) {
         testResults: [{ name, status: 'passed', assertionResults: results }],
         figures,
       };
-      writeFileSync(join(folder, `attack-${name}.json`), `${JSON.stringify(report, null, 2)}\n`);
+      writeFileSync(join(folder, `${reportName}.json`), `${JSON.stringify(report, null, 2)}\n`);
       const failed = count('failed');
       console.log(`${name}: ${failed === 0 ? 'holds' : `FAILED, ${failed}`}, ${figures.seconds} s`);
       process.exitCode = failed === 0 ? 0 : 1;
