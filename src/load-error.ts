@@ -18,7 +18,8 @@ function binariesIn(folder: string): string[] {
 export function loadError(folder: string, binary: string | undefined, cause: unknown): Error {
   const machine = `${process.platform}-${process.arch}`;
   const reason = cause instanceof Error ? cause.message.trim() : String(cause);
-  const lines = [`memmap: the add-on for ${machine} with ${cLibrary()} could not be loaded.`];
+  const library = cLibrary();
+  const lines = [`memmap: the add-on for ${machine} with ${library} could not be loaded.`];
   if (binary !== undefined) {
     lines.push(`Found, and not accepted by the loader: ${binary}`, `The loader says: ${reason}`);
   } else {
@@ -35,6 +36,8 @@ export function loadError(folder: string, binary: string | undefined, cause: unk
     lines.push(
       'To build it from source: install a C++17 compiler, make and python3, then run `npm rebuild memmap`.',
     );
+    // Without its kernel headers the build fails there, and says so in many lines.
+    if (library === 'musl') lines.push('On Alpine: apk add g++ make python3 linux-headers');
   } else {
     lines.push('This package is for Linux only.');
   }

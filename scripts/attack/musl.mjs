@@ -8,7 +8,7 @@
 // of Debian's kit for subsets of the library, what Bun and the add-on ask of it; on Alpine both come from its g++.
 // No Node for musl is to be had from the registry.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { copyFileSync, existsSync, mkdirSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { crossBuild, mirror, nodeHeaders, run } from '../cross-build.mjs';
 import { features, inParallel, runFeature } from './conformance.mjs';
@@ -111,6 +111,23 @@ async function build() {
   attack.claim('the add-on asks nothing of glibc', strangers.length === 0, strangers.join(', '));
 }
 
+/** A binary for glibc, where node-gyp-build does not know that this is musl. */
+function refuses(env) {
+  const folder = join(tree, 'glibc');
+  mkdirSync(join(folder, 'build/Release'), { recursive: true });
+  copyFileSync(join(root, 'build/Release/memmap.node'), join(folder, 'build/Release/memmap.node'));
+  const code = "import('memmap').catch(({ code, message }) => console.log(code, message))";
+  const options = { cwd: tree, env: { ...process.env, ...env, MEMMAP_PREBUILD: folder } };
+  const { stdout, stderr } = spawnSync(bun, ['-e', code], { ...options, encoding: 'utf8' });
+  const parts = [/^ERR_FEATURE_UNAVAILABLE .* with musl could/, /not accepted/, /apk add g\+\+/];
+  const told = parts.every((part) => part.test(stdout));
+  attack.claim(
+    'a binary for glibc is an error that says what to do',
+    told,
+    told ? '' : `${stdout}${stderr}`,
+  );
+}
+
 async function main() {
   await build();
   mirror(tree);
@@ -125,6 +142,7 @@ async function main() {
   const version = /^memmap (\S+)/.exec(started.stdout)?.[1];
   if (!attack.claim('Bun for musl starts', version !== undefined, version ?? started.stderr))
     return;
+  refuses(env);
   const list = features();
   const file = join(tree, 'out/test/conformance/main.js');
   const cells = await inParallel(list, 3, (feature) =>

@@ -4,18 +4,19 @@ import { mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { root } from '../attack/report.mjs';
 
+/** Of this run of `npm`: `npm publish --dry-run` would have those below be dry as well. */
+const OURS = /^(npm_|MEMMAP_|LD_PRELOAD$|NODE_OPTIONS$|NODE_PATH$|LIBC$|CC$|CXX$|PREBUILD)/;
+const clean = () =>
+  Object.fromEntries(Object.entries(process.env).filter(([name]) => !OURS.test(name)));
+
 /** Runs a command that must not fail for the rest to make sense; returns what it printed. */
 export function must(command, args, options = {}) {
-  const r = spawnSync(command, args, { cwd: root, encoding: 'utf8', ...options });
+  const r = spawnSync(command, args, { cwd: root, env: clean(), encoding: 'utf8', ...options });
   if (r.status === 0) return r.stdout;
   throw new Error(
     `${command} ${args.join(' ')} failed (${r.signal ?? r.status})\n${r.stdout ?? ''}${r.stderr ?? r.error?.message ?? ''}`,
   );
 }
-
-const OURS = /^(npm_|MEMMAP_|LD_PRELOAD$|NODE_OPTIONS$|NODE_PATH$|LIBC$|CC$|CXX$|PREBUILD)/;
-const clean = () =>
-  Object.fromEntries(Object.entries(process.env).filter(([name]) => !OURS.test(name)));
 
 /** An environment whose PATH, `folder`, has this Node and the shell that npm starts scripts with. */
 export function environment(folder, node) {
