@@ -48,7 +48,10 @@ if (existsSync(join(root, 'src/index.ts'))) {
 
 // 3. native.ts is the only file that knows the add-on.
 for (const file of list('src', /\.ts$/)) {
-  if (file !== 'src/native.ts' && /['"]node-gyp-build['"]/.test(read(file))) {
+  if (
+    !/^src\/(native|node-gyp-build\.d)\.ts$/.test(file) &&
+    /['"]node-gyp-build/.test(read(file))
+  ) {
     breaches.push(`${file}: only src/native.ts loads the add-on`);
   }
 }

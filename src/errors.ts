@@ -1,6 +1,5 @@
 // Every error that the package throws is made here: with a stable `code`, in the words of Node where
 // Node has words for it. Errors are told apart by their code, never by their text.
-import { constants } from 'node:os';
 import { getSystemErrorMap, inspect } from 'node:util';
 
 /** A part of a mapping that a fault has cut off from its file. */
@@ -51,10 +50,10 @@ function coded<E extends Error>(error: E, code: string, extra?: object): Coded<E
 
 /** The names of errno(3). Where two names have one number, the one that the man pages use. */
 function errnoName(errno: number): string | undefined {
-  const preferred = ['EAGAIN', 'EOPNOTSUPP'].find(
-    (name) => (constants.errno as Record<string, number>)[name] === errno,
-  );
-  return preferred ?? Object.entries(constants.errno).find(([, number]) => number === errno)?.[0];
+  const { errno: numbers } = process.getBuiltinModule('node:os').constants;
+  const names = Object.keys(numbers) as (keyof typeof numbers)[];
+  const preferred = ['EAGAIN', 'EOPNOTSUPP'] as const;
+  return [...preferred, ...names].find((name) => numbers[name] === errno);
 }
 
 /** Where Node has no words, or those of a network. */

@@ -1,10 +1,10 @@
 // Loads the add-on and gives its functions types. The only file that knows it; see native/addon.cc.
 import { constants as bufferConstants } from 'node:buffer';
-import { createRequire } from 'node:module';
-import { fileURLToPath } from 'node:url';
-import { isMainThread } from 'node:worker_threads';
+import { join } from 'node:path';
+import { resolve } from 'node-gyp-build/node-gyp-build.js';
 import { type Fault, nativeError } from './errors.js';
 import { loadError } from './load-error.js';
+import { threads } from './threads.js';
 
 declare const brand: unique symbol;
 /** A mapping in the add-on. Let go of, it is unmapped when nothing else needs it. */
@@ -131,16 +131,17 @@ export interface Native {
   readonly constants: Readonly<Record<string, number>>;
 }
 
-type Loader = ((folder: string) => Native) & { resolve(folder: string): string };
-
-const root = fileURLToPath(new URL('..', import.meta.url));
+// core.js, which this becomes a part of, stands in lib/ as well.
+const root = join(import.meta.dirname, '..');
 
 function load(): { native: Native; binary: string } {
   let binary: string | undefined;
   try {
-    const require = createRequire(import.meta.url);
-    binary = (require('node-gyp-build') as Loader).resolve(root);
-    return { native: require(binary) as Native, binary };
+    binary = resolve(root);
+    // As require() would, without the rest of the loader of CommonJS.
+    const module = { exports: {} };
+    process.dlopen(module, binary);
+    return { native: module.exports as Native, binary };
   } catch (cause) {
     // node-gyp-build looks there instead, where it is set.
     throw loadError(process.env['MEMMAP_PREBUILD'] || root, binary, cause);
@@ -169,12 +170,11 @@ native.configure(nativeError, warn, maxBuffer);
 // restores the default. Node's own listeners for these two events are older, so that they have run when
 // ours are called. Bun acts after all listeners: there its handler is in our place until the microtask, and a
 // fault of a mapping would come again for ever.
-if (isMainThread) {
-  const retake = (event: string | symbol): void => {
-    if (event !== 'SIGBUS' && event !== 'SIGSEGV') return;
-    native.reinstallGuard();
-    queueMicrotask(() => native.reinstallGuard());
-  };
-  process.on('newListener', retake);
-  process.on('removeListener', retake);
-}
+// Workers have no signals.
+const retake = (event: string | symbol): void => {
+  if ((event !== 'SIGBUS' && event !== 'SIGSEGV') || !threads().isMainThread) return;
+  native.reinstallGuard();
+  queueMicrotask(() => native.reinstallGuard());
+};
+process.on('newListener', retake);
+process.on('removeListener', retake);

@@ -1,9 +1,9 @@
 // Handing shared memory to other processes: share() in the parent, inherited() in the child.
-import { getEnvironmentData, isMainThread, setEnvironmentData } from 'node:worker_threads';
 import { invalidType, stateError } from './errors.js';
 import { constructorKey, handleOf } from './mapping.js';
 import { native } from './native.js';
 import { accessNumber, SharedMemory } from './shared-memory.js';
+import { threads } from './threads.js';
 import * as validate from './validate.js';
 
 /** Where a child finds what it was handed: names, descriptors, and which segment each should be. */
@@ -116,28 +116,38 @@ function isAt(fd: unknown, segment: Segment): boolean {
 
 const verified = (segment: Segment): boolean => isAt(segment.fd, segment);
 
+const claimedBefore = () =>
+  threads().getEnvironmentData(WORKER_DATA) as unknown as Segments | undefined;
+
 /**
  * Takes what the parent handed over out of the environment, once: a grandchild that was handed nothing
  * has some other file under that number. Descriptors that are not what the parent said stay untouched.
  */
 function claim(): Segments {
-  const known = getEnvironmentData(WORKER_DATA) as unknown as Segments | undefined;
+  const known = claimedBefore();
   if (known !== undefined) return known;
   const segments = parse(process.env[VARIABLE]);
   if (segments === undefined) return {};
   // Other workers may share this environment, and ask later; what is left in it leads nowhere.
-  if (isMainThread) delete process.env[VARIABLE];
+  if (threads().isMainThread) delete process.env[VARIABLE];
   for (const segment of Object.values(segments)) {
     if (verified(segment)) native.setCloseOnExec(segment.fd);
   }
-  setEnvironmentData(WORKER_DATA, segments as never);
+  threads().setEnvironmentData(WORKER_DATA, segments as never);
   return segments;
 }
 
-const claimed = claim();
+// Without the variable there is nothing to take, now or later: what is put there from here on is for children.
+let claimed = process.env[VARIABLE] === undefined ? undefined : claim();
+
+function handedOver(): Segments {
+  claimed ??= claimedBefore() ?? {};
+  return claimed;
+}
 
 function open(name: string, access: number): SharedMemory {
-  const segment = Object.hasOwn(claimed, name) ? claimed[name] : undefined;
+  const segments = handedOver();
+  const segment = Object.hasOwn(segments, name) ? segments[name] : undefined;
   if (segment === undefined || !verified(segment)) {
     throw stateError(
       'ERR_INVALID_STATE',
@@ -169,5 +179,5 @@ export function inherited(
 ): SharedMemory | Record<string, SharedMemory> {
   const mode = accessNumber(validate.options(options).access);
   if (name !== undefined) return open(validate.string('name', name), mode);
-  return Object.fromEntries(Object.keys(claimed).map((key) => [key, open(key, mode)]));
+  return Object.fromEntries(Object.keys(handedOver()).map((key) => [key, open(key, mode)]));
 }

@@ -1,6 +1,6 @@
 // What wait(), waitAsync() and the Mutex have in common: how the add-on's waits come back as promises.
-import { isMainThread } from 'node:worker_threads';
 import { native } from './native.js';
+import { threads } from './threads.js';
 
 /** `Outcome` of native/core/futex.h, in its order. */
 export enum Outcome {
@@ -15,7 +15,7 @@ export enum Outcome {
  * Milliseconds. A worker that is blocked in the kernel cannot be ended, so there a wait comes back to
  * JavaScript from time to time, where it can. Elsewhere it need not.
  */
-const SLICE = isMainThread ? Number.POSITIVE_INFINITY : 100;
+const SLICE = threads().isMainThread ? Number.POSITIVE_INFINITY : 100;
 
 /** The add-on's way to say "for ever". */
 export const toNative = (milliseconds: number): number =>

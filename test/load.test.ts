@@ -1,6 +1,6 @@
 // The add-on that is not there, or is for another machine: the error says what was looked for and what to do.
 
-import { mkdirSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { expect, test } from 'vitest';
@@ -89,11 +89,25 @@ test('the one that is there is loaded', async () => {
   expect(result).toMatchObject({ code: 0, stdout: '"loaded"\n'.repeat(4) });
 });
 
-test('require() gives what import does', async () => {
-  const program = `
-    const files = ['index', 'posix', 'sync', 'channel'].map((part) => ${JSON.stringify(fileURLToPath(library))} + part + '.js');
-    const equal = files.map(async (file) => require(file) === (await import(file)));
-    Promise.all(equal).then((all) => console.log(all.join()));`;
-  const result = await run(process.execPath, ['-e', program]);
-  expect(result).toMatchObject({ code: 0, stdout: 'true,true,true,true\n' });
+// Most of what an import takes is to find, read and link files, and to load modules of Node's.
+test('it is two files, and all that they need of Node is there already', async () => {
+  const imports = (file: string): string[] => {
+    const text = readFileSync(new URL(file, library), 'utf8');
+    return [...text.matchAll(/^(?:import|export)\b.* from "(.*)";$/gm)].map(
+      ([, from = '']) => from,
+    );
+  };
+  expect(imports('index.js')).toEqual(['./core.js']);
+  expect(imports('posix.js')).toEqual(['./core.js']);
+  expect(imports('core.js')).toEqual([]);
+
+  const program = join(tempDir(), 'program.mjs');
+  writeFileSync(
+    program,
+    `import.meta.dirname;
+    const { length } = process.moduleLoadList;
+    await import(${JSON.stringify(String(new URL('index.js', library)))});
+    console.error(process.moduleLoadList.slice(length).filter((name) => !name.includes(' internal/')).join());`,
+  );
+  expect(await run(process.execPath, [program])).toMatchObject({ code: 0, stderr: '\n' });
 });

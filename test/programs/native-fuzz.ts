@@ -40,9 +40,24 @@ export interface Report extends Counts {
   left: object;
 }
 
-const require = createRequire(import.meta.url);
-const root = fileURLToPath(new URL('../../..', import.meta.url));
-const addon = (require('node-gyp-build') as (folder: string) => Record<string, unknown>)(root);
+/** In the main thread the package's own, which it has configured; a worker's has been configured by nobody. */
+async function load(): Promise<Record<string, unknown>> {
+  if (!isMainThread) {
+    const root = fileURLToPath(new URL('../../..', import.meta.url));
+    const require = createRequire(import.meta.url);
+    return (require('node-gyp-build') as (folder: string) => Record<string, unknown>)(root);
+  }
+  const { dlopen } = process;
+  let exports = {};
+  process.dlopen = (module: { exports: object }, ...args) => {
+    dlopen.call(process, module, ...args);
+    exports = module.exports;
+  };
+  await import('memmap');
+  process.dlopen = dlopen;
+  return exports;
+}
+const addon = await load();
 const names = Object.keys(addon).filter((name) => typeof addon[name] === 'function');
 const call = (name: string, ...args: unknown[]): unknown => (addon[name] as Export)(...args);
 
