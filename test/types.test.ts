@@ -5,13 +5,15 @@ import { cpSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from 'vitest';
+import { copyPackage } from './support/package-copy.js';
 import { run } from './support/program.js';
 import { tempDir } from './support/temp.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
+const tsc = join(root, 'node_modules/typescript/bin/tsc');
+
 function compile(directory: string) {
-  const tsc = join(root, 'node_modules/typescript/bin/tsc');
   const args = [tsc, '--pretty', 'false', '-p', 'test/types/tsconfig.json'];
   return run(process.execPath, args, { cwd: directory });
 }
@@ -85,5 +87,33 @@ describe('it would be told if', () => {
     expect(signal).toBeNull();
     expect(code, stdout).not.toBe(0);
     expect(stdout).toMatch(told);
+  });
+});
+
+describe('for CommonJS', () => {
+  const TYPED = `
+    import { map, type Mapping } from 'memmap';
+    import posix = require('memmap/posix');
+    import { Mutex } from 'memmap/sync';
+    import { Channel } from 'memmap/channel';
+    const mapping: Mapping = map('file');
+    export const pages: number = mapping.length / posix.PAGE_SIZE;
+    export const classes: readonly object[] = [Mutex, Channel];
+  `;
+
+  test.each([
+    ['node20', 0, /^$/],
+    ['nodenext', 0, /^$/],
+    // It stands for a Node that could not require() an ES module.
+    ['node16', 1, /^typed\.cts\(2,\d+\): error TS1479: /],
+  ])('with "module": "%s"', async (module, code, told) => {
+    const directory = tempDir();
+    copyPackage(join(directory, 'node_modules/memmap'));
+    writeFileSync(join(directory, 'typed.cts'), TYPED);
+    const target = ['--module', module, '--target', 'es2022', '--lib', 'es2023,esnext.disposable'];
+    const types = ['--types', 'node', '--typeRoots', join(root, 'node_modules/@types')];
+    const args = [tsc, '--strict', '--noEmit', '--pretty', 'false', ...target, ...types];
+    const result = await run(process.execPath, [...args, 'typed.cts'], { cwd: directory });
+    expect(result).toMatchObject({ code, stdout: expect.stringMatching(told) });
   });
 });

@@ -3,21 +3,14 @@
 //
 //   node --expose-gc --no-warnings kill-limits CASE DIRECTORY
 
-import {
-  closeSync,
-  cpSync,
-  ftruncateSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  writeFileSync,
-} from 'node:fs';
+import { closeSync, ftruncateSync, openSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { setImmediate as turn } from 'node:timers/promises';
-import { fileURLToPath, pathToFileURL } from 'node:url';
+import { pathToFileURL } from 'node:url';
 import { Worker } from 'node:worker_threads';
 import { anonymous, type Mapping, map, stats } from 'memmap';
 import { MAP, mmap, PAGE_SIZE, PROT } from 'memmap/posix';
+import { copyPackage } from '../support/package-copy.js';
 import { maps } from '../support/proc.js';
 import { until } from '../support/until.js';
 
@@ -88,19 +81,6 @@ async function areas(make: () => { unmap(): void }): Promise<unknown> {
   };
 }
 
-/** The package as it stands, in another place. */
-function copyPackage(to: string): string {
-  const root = fileURLToPath(new URL('../../..', import.meta.url));
-  mkdirSync(join(to, 'build/Release'), { recursive: true });
-  mkdirSync(join(to, 'node_modules'), { recursive: true });
-  for (const part of ['lib', 'package.json', 'build/Release/memmap.node']) {
-    cpSync(join(root, part), join(to, part), { recursive: true });
-  }
-  const builder = 'node_modules/node-gyp-build';
-  cpSync(join(root, builder), join(to, builder), { recursive: true, dereference: true });
-  return pathToFileURL(join(to, 'lib/index.js')).href;
-}
-
 /** As much of WebAssembly as is used here; @types/node leaves it to the DOM's types. */
 declare const WebAssembly: {
   instantiate(bytes: Uint8Array): Promise<{ instance: { exports: Record<string, unknown> } }>;
@@ -124,7 +104,9 @@ async function trap(): Promise<unknown> {
 }
 
 async function twoPaths(): Promise<unknown> {
-  const url = copyPackage(join(directory, 'copy'));
+  const copy = join(directory, 'copy');
+  copyPackage(copy);
+  const url = pathToFileURL(join(copy, 'lib/index.js')).href;
   const other = (await import(url)) as typeof import('memmap');
   const seen: unknown[] = [
     other.map !== map,
