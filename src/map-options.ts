@@ -51,7 +51,7 @@ export interface AnonymousOptions {
 
 /** The add-on counts them in this order. */
 export const ACCESS = ['read', 'write', 'copy'] as const;
-export const ADVICE = ['normal', 'random', 'sequential'] as const;
+const ADVICE = ['normal', 'random', 'sequential'] as const;
 // As in native/binding/mapping_functions.cc.
 const CREATE = 1 << 2;
 const SPARSE = 1 << 3;

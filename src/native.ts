@@ -12,7 +12,7 @@ export interface Handle {
   readonly [brand]: 'mapping';
 }
 /** A flush that has been asked for and not run. */
-export interface FlushJob {
+interface FlushJob {
   readonly [brand]: 'flush';
 }
 /** One lock, as one thread sees it. */

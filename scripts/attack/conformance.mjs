@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { root } from './report.mjs';
 
-export const MAIN = join(root, 'out/test/conformance/main.js');
+const MAIN = join(root, 'out/test/conformance/main.js');
 
 /** Every feature, as GROUP/NAME. */
 export function features() {
@@ -17,7 +17,7 @@ export function features() {
 }
 
 /** Runs a command in an empty directory until it and all that it started have ended. */
-export function execute(command, { watchdog, env = {} }) {
+function execute(command, { watchdog, env = {} }) {
   const cwd = mkdtempSync(join(realpathSync(tmpdir()), 'memmap-conformance-'));
   return new Promise((resolve, reject) => {
     const [file, ...args] = command;

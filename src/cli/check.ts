@@ -1,8 +1,8 @@
 // One line of the doctor's report.
 
-export type Status = 'ok' | 'limited' | 'no';
+type Status = 'ok' | 'limited' | 'no';
 
-export interface Outcome {
+interface Outcome {
   status: Status;
   /** What was found. */
   found: string;

@@ -4,8 +4,8 @@
 import type { Buffer } from 'node:buffer';
 
 /** Bytes of the sender's and the sequence number. A shorter message is of the lane's last sender. */
-export const HEADER = 8;
-export const MAX_SENDERS = 2048;
+const HEADER = 8;
+const MAX_SENDERS = 2048;
 const MAX_LENGTH = 1 << 16;
 const TABLE = 2 * MAX_LENGTH;
 /** Most messages are at most so much longer than the shortest. */

@@ -25,7 +25,7 @@ export const LANE = {
 } as const;
 export const DATA = 4096;
 /** Bytes before a message, and the multiple at which it begins. */
-export const RECORD = 8;
+const RECORD = 8;
 
 /** Bytes that a message takes in the ring. */
 export const taken = (length: number): number => Math.ceil((length + RECORD) / RECORD) * RECORD;

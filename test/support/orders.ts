@@ -18,8 +18,3 @@ export function random(seed: number): () => number {
     return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
   };
 }
-
-/** How many rounds to run: a tenth of them under the sanitizers, where each takes ten times as long. */
-export function rounds(count: number): number {
-  return process.env['MEMMAP_RUN'] === 'asan' ? Math.ceil(count / 10) : count;
-}

@@ -22,7 +22,7 @@ export interface Handed {
   empty: SharedArrayBuffer;
 }
 
-export const [WORD, STOP] = [4, 5];
+const [WORD, STOP] = [4, 5];
 const FILE = 1 << 20;
 const never = (): AbortSignal => new AbortController().signal;
 const cellsOf = ({ memory }: Place): Int32Array => memory.view(Int32Array, 0, 16);

@@ -167,7 +167,7 @@ export function closeCore(state: State, core: Core): void {
 }
 
 /** The object has no use any more. */
-export function forget(state: State, gone: Mapped): void {
+function forget(state: State, gone: Mapped): void {
   state.mapped = state.mapped.filter((mapped) => mapped !== gone);
   const { core } = gone;
   if (state.mapped.some((mapped) => mapped.core === core)) return;

@@ -101,7 +101,7 @@ export function munmapMapping(state: State, mapped: Mapped): void {
 }
 
 /** What is unmapped, or was never ours. */
-export function refused(state: State, buffer: ArrayBuffer | Uint8Array): void {
+function refused(state: State, buffer: ArrayBuffer | Uint8Array): void {
   const { world } = state;
   const [method, ...rest] = world.draw.of([
     ...[['munmap'], ['msync', MS.SYNC], ['madvise', 0], ['mprotect', 1], ['mlock'], ['munlock']],

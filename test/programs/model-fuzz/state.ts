@@ -1,7 +1,7 @@
 // What there is at a moment: files, mappings, buffers, each beside its model; and the look at all of it.
 
 import { closeSync, fstatSync, ftruncateSync, openSync, readSync, unlinkSync } from 'node:fs';
-import { type Mapping, SharedMemory, stats } from 'memmap';
+import { type Mapping, stats } from 'memmap';
 import { Faults, FileModel, MAX_PAGES, P, type RegionModel } from './memory.js';
 import { names, type World } from './world.js';
 
@@ -74,8 +74,6 @@ export interface Raw {
 }
 
 export const isClosed = ({ core, ended }: Mapped): boolean => ended || core.closed;
-export const kindOf = (mapping: Mapping): string =>
-  mapping instanceof SharedMemory ? 'SharedMemory' : 'Mapping';
 
 export class State {
   readonly world: World;
