@@ -39,15 +39,20 @@ const withoutRequire = {
   },
 };
 
-/** An import of one of Node's modules makes an ES module of it first. */
+/**
+ * An import of one of Node's modules makes an ES module of it first. The command has time for that, and something to
+ * say where Node has no such function.
+ */
 const builtins = {
   name: 'builtins',
-  renderChunk: (code) =>
-    code.replace(
-      /^import \{(.*)\} from "(node:[^"]*)";$/gm,
-      (_, names, module) =>
-        `const {${names.replaceAll(' as ', ': ')}} = process.getBuiltinModule("${module}");`,
-    ),
+  renderChunk: (code, { fileName }) =>
+    /^cli\b/.test(fileName)
+      ? null
+      : code.replace(
+          /^import \{(.*)\} from "(node:[^"]*)";$/gm,
+          (_, names, module) =>
+            `const {${names.replaceAll(' as ', ': ')}} = process.getBuiltinModule("${module}");`,
+        ),
 };
 
 /** The doctor has something to say where the add-on cannot be loaded: then core.js cannot be either. */

@@ -44,7 +44,10 @@ const runtime: Check = {
     const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
     const [least, leastMinor] = OLDEST_NODE;
     const old = major < least || (major === least && minor < leastMinor);
-    if (old) return { status: 'no', found, means: 'Node 20.19 and later is needed' };
+    // Node 21 has it not, and 22 since 22.3.
+    if (old || process.getBuiltinModule === undefined) {
+      return { status: 'no', found, means: 'Node 20.19, or 22.3 and later, is needed' };
+    }
     return { status: 'ok', found, means: `${process.arch}, Node-API ${process.versions['napi']}` };
   },
 };
