@@ -7,6 +7,8 @@ import { defineConfig } from 'rolldown';
 
 const source = (name) => resolve(import.meta.dirname, 'src', name);
 
+const packageIn = (folder) => JSON.parse(readFileSync(resolve(folder, 'package.json'), 'utf8'));
+
 /** Somebody else's text: what is to be replaced must be there, once. */
 function replaceOnce(code, from, to) {
   const parts = code.split(from);
@@ -20,17 +22,18 @@ const withoutRequire = {
   transform: {
     filter: { id: /\/node-gyp-build\/node-gyp-build\.js$/ },
     handler(code, id) {
-      const { version, license } = JSON.parse(readFileSync(resolve(id, '../package.json'), 'utf8'));
+      const { version, license } = packageIn(resolve(id, '..'));
+      const { name } = packageIn(import.meta.dirname);
       const replacements = [
         ["require('fs')", "process.getBuiltinModule('node:fs')"],
         ["require('path')", "process.getBuiltinModule('node:path')"],
         ["require('os')", '{ arch: () => process.arch, platform: () => process.platform }'],
         // What Node was configured with, for a version of ARM that only the 32-bit ones have.
         ['(process.config &&', "(process.arch === 'arm' &&"],
-        // Of package.json it reads the name.
+        // Of package.json it wants the name.
         [
           "typeof __webpack_require__ === 'function' ? __non_webpack_require__ : require //",
-          "(file) => JSON.parse(fs.readFileSync(file, 'utf8')) //",
+          `() => (${JSON.stringify({ name })}) //`,
         ],
       ];
       const replaced = replacements.reduce((text, [from, to]) => replaceOnce(text, from, to), code);
