@@ -44,7 +44,7 @@ const { values } = parseArgs({
   },
   strict: false,
 });
-export const scale = Number(values.scale);
+const scale = Number(values.scale);
 const rounds = Number(values.rounds);
 /** So many, scaled, and at least `least`. */
 export const times = (count, least = 1) => Math.max(least, Math.round(count * scale));

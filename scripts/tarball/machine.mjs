@@ -26,7 +26,7 @@ export function environment(folder, node) {
   return { ...clean(), PATH: folder };
 }
 
-export const COMPILERS = ['g++', 'gcc', 'cc', 'c++', 'clang', 'make', 'python3'];
+const COMPILERS = ['g++', 'gcc', 'cc', 'c++', 'clang', 'make', 'python3'];
 export const compilersOn = (env) =>
   COMPILERS.filter((c) => spawnSync(c, ['--version'], { env }).error?.code !== 'ENOENT');
 
