@@ -48,6 +48,7 @@ const waker = new Worker(\`
     notify(cell, 0);
   }, 50));
 \`, { eval: true, workerData: memory.sharedBuffer });
+const ended = once(waker, 'exit');
 `;
 
 const ENDS = `
@@ -149,11 +150,11 @@ export const SETTINGS: Record<string, Record<string, Setting>> = {
   sync: {
     'wait()': {
       before: MEMORY + WAKER,
-      after: 'strictEqual(cell[0], 1);\nawait once(waker, "exit");\n',
+      after: 'strictEqual(cell[0], 1);\nawait ended;\n',
     },
     'waitAsync()': {
       before: `${CELL}const seen = 0;\n${WAKER}`,
-      after: "strictEqual(how, 'ok');\nawait once(waker, 'exit');\n",
+      after: "strictEqual(how, 'ok');\nawait ended;\n",
     },
     'notify()': { before: CELL },
     Mutex: {
