@@ -1,6 +1,6 @@
-// lib/ in few files: to find, read and link a file costs more than to run what stands in it. `memmap` and
-// `memmap/posix` are core.js, and each a list of what it exports. The declarations are made by tsc, one for each
-// file of src/.
+// lib/ in few files: to find, read and link a file costs more than to run what stands in it, and what is not needed
+// costs its parsing. `memmap` is core.js, and a list of what it exports; each other part has core.js and one or two
+// files more. The declarations are made by tsc, one for each file of src/.
 import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { defineConfig } from 'rolldown';
@@ -72,6 +72,16 @@ const copyForDoctor = {
   },
 };
 
+/** The commands read posix.js as users do. As one of its modules they would have it split in two. */
+const posixForCommands = {
+  name: 'posix-for-commands',
+  resolveId: {
+    filter: { id: /^\.\.\/posix\.js$/ },
+    handler: (id, importer) =>
+      importer?.startsWith(source('cli/')) ? { id, external: true } : undefined,
+  },
+};
+
 const entries = ['index', 'posix', 'sync', 'channel', 'cli'];
 // Loaded when they are asked for, or processes of their own: in the place that they have in src/.
 const commands = ['doctor', 'addon', 'guard-probe', 'residency'].map((name) => `cli/${name}`);
@@ -81,7 +91,7 @@ export default defineConfig({
   platform: 'node',
   logLevel: 'warn',
   external: /^node:/,
-  plugins: [withoutRequire, builtins, copyForDoctor],
+  plugins: [withoutRequire, builtins, copyForDoctor, posixForCommands],
   transform: { target: 'es2022' },
   output: {
     dir: 'lib',
@@ -89,7 +99,7 @@ export default defineConfig({
     minifyInternalExports: false,
     codeSplitting: {
       groups: [
-        { name: 'core', test: /\/src\/(index|posix)\.ts$/, priority: 2 },
+        { name: 'core', test: /\/src\/index\.ts$/, priority: 2 },
         { name: 'waits', test: /\/src\/sync\.ts$/, priority: 1 },
       ],
     },
