@@ -89,7 +89,6 @@ const commands = ['doctor', 'addon', 'guard-probe', 'residency'].map((name) => `
 export default defineConfig({
   input: Object.fromEntries([...entries, ...commands].map((name) => [name, source(`${name}.ts`)])),
   platform: 'node',
-  logLevel: 'warn',
   external: /^node:/,
   plugins: [withoutRequire, builtins, copyForDoctor, posixForCommands],
   transform: { target: 'es2022' },
