@@ -51,8 +51,8 @@ napi_value wrap(napi_env env, const HandleKind& kind, T native) {
 template <class T>
 T* unwrap(napi_env env, const HandleKind& kind, napi_value value) {
   void* data = nullptr;
-  if (type_of(env, value) != napi_external) return nullptr;
-  if (napi_get_value_external(env, value, &data) != napi_ok) return nullptr;
+  // Of anything else than an External it is an error.
+  if (value == nullptr || napi_get_value_external(env, value, &data) != napi_ok) return nullptr;
   const EnvState* state = EnvState::of(env);
   if (state == nullptr) return nullptr;
   const auto known = state->given->find(data);

@@ -22,10 +22,10 @@ inline bool to_double(napi_env env, napi_value value, double* out) {
 inline bool to_size(napi_env env, napi_value value, uint64_t max, uint64_t* out) {
   double number = 0;
   if (!to_double(env, value, &number)) return false;
-  if (!(number >= 0) || number > static_cast<double>(max) || number != std::floor(number)) {
-    return false;
-  }
-  *out = static_cast<uint64_t>(number);
+  if (!(number >= 0) || number > static_cast<double>(max)) return false;
+  const uint64_t whole = static_cast<uint64_t>(number);
+  if (static_cast<double>(whole) != number) return false;
+  *out = whole;
   return true;
 }
 
