@@ -1,11 +1,16 @@
 #include "binding/env_state.h"
 
 #include "binding/faults.h"
+#include "binding/handles.h"
 #include "core/guard.h"
 #include "core/platform.h"
 #include "core/warnings.h"
 
 namespace memmap::binding {
+
+EnvState::EnvState() : handles(new HandleTable) {}
+
+EnvState::~EnvState() { handles->leave(); }
 
 void EnvState::attach(napi_env env) {
   auto* held = new std::shared_ptr<EnvState>(std::make_shared<EnvState>());

@@ -17,12 +17,12 @@ struct Exposure;
 // Lists, since a mapping may have a hundred thousand views, each to be taken out again.
 using Exposures = std::list<Exposure*>;
 
-struct HandleKind;
-// What handles.h has given out: the pointers and their kinds.
-using GivenHandles = std::unordered_map<const void*, const HandleKind*>;
+class HandleTable;
 
 class EnvState : public std::enable_shared_from_this<EnvState> {
  public:
+  EnvState();
+  ~EnvState();
   static void attach(napi_env env);
   static EnvState* of(napi_env env);
 
@@ -31,7 +31,7 @@ class EnvState : public std::enable_shared_from_this<EnvState> {
   uint64_t max_buffer = 0;        // bytes of the runtime's largest ArrayBuffer
 
   uint64_t next_borrower = 1;
-  const std::shared_ptr<GivenHandles> given = std::make_shared<GivenHandles>();
+  HandleTable* const handles;  // ends itself
 
   bool ends_first = false;      // a worker: before the process does
   napi_ref sentinel = nullptr;  // exposure.cc

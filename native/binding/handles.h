@@ -1,12 +1,14 @@
 // Native objects behind JavaScript ones. A handle is an External: its pointer is read without a look-up by
 // property, which a wrapped and tagged object costs twice for each call (a third of a slide()). Any add-on can
-// make an External with any pointer, so a pointer is followed only if it is among those that this environment
-// has given out, with the kind it was given out as.
+// make an External with any pointer, so a pointer is followed only if it is that of a slot which this environment
+// has given out, as what it was given out for.
 #pragma once
 
+#include <cstddef>
 #include <memory>
-#include <unordered_map>
+#include <new>
 #include <utility>
+#include <vector>
 
 #include "binding/env_state.h"
 
@@ -21,28 +23,49 @@ inline constexpr HandleKind kMappingHandle = {"mapping"};
 inline constexpr HandleKind kFlushHandle = {"flush"};
 inline constexpr HandleKind kMutexHandle = {"mutex"};
 
-template <class T>
-struct HeldByHandle {
-  T native;
-  std::shared_ptr<GivenHandles> given;  // a finalizer may run when the environment's state is gone
+// Room for what handles stand for, in chunks: a pointer is known by the chunk that it lies in, and a slot that was
+// given back is the next to be taken, while it is in the processor's cache. Only used on the environment's thread.
+class HandleTable {
+ public:
+  struct Slot {
+    const HandleKind* kind = nullptr;  // null: free
+    Slot* next_free = nullptr;
+    alignas(std::max_align_t) unsigned char content[96];
+  };
+
+  Slot* take();
+  Slot* find(const void* pointer, const HandleKind& kind);
+  void give_back(Slot* slot);
+  // The environment has ended; finalizers may still come. Deletes the table with the last of them.
+  void leave();
+
+ private:
+  static constexpr size_t kSlots = 64;
+  std::vector<std::unique_ptr<Slot[]>> chunks_;  // by address
+  Slot* free_ = nullptr;
+  size_t taken_ = 0;
+  bool left_ = false;
 };
 
 template <class T>
 napi_value wrap(napi_env env, const HandleKind& kind, T native) {
+  static_assert(sizeof(T) <= sizeof(HandleTable::Slot::content));
   EnvState* state = EnvState::of(env);
   if (state == nullptr) return nullptr;
-  auto* held = new HeldByHandle<T>{std::move(native), state->given};
-  const auto finalize = [](napi_env, void* data, void*) {
-    auto* mine = static_cast<HeldByHandle<T>*>(data);
-    mine->given->erase(data);
-    delete mine;
+  HandleTable::Slot* slot = state->handles->take();
+  auto* held = new (slot->content) T(std::move(native));
+  const auto finalize = [](napi_env, void* data, void* table) {
+    auto* mine = static_cast<HandleTable::Slot*>(data);
+    std::launder(reinterpret_cast<T*>(mine->content))->~T();
+    static_cast<HandleTable*>(table)->give_back(mine);
   };
   napi_value object = nullptr;
-  if (napi_create_external(env, held, finalize, nullptr, &object) != napi_ok) {
-    delete held;
+  if (napi_create_external(env, slot, finalize, state->handles, &object) != napi_ok) {
+    held->~T();
+    state->handles->give_back(slot);
     return nullptr;
   }
-  state->given->emplace(held, &kind);
+  slot->kind = &kind;
   return object;
 }
 
@@ -54,10 +77,8 @@ T* unwrap(napi_env env, const HandleKind& kind, napi_value value) {
   // Of anything else than an External it is an error.
   if (value == nullptr || napi_get_value_external(env, value, &data) != napi_ok) return nullptr;
   const EnvState* state = EnvState::of(env);
-  if (state == nullptr) return nullptr;
-  const auto known = state->given->find(data);
-  if (known == state->given->end() || known->second != &kind) return nullptr;
-  return &static_cast<HeldByHandle<T>*>(data)->native;
+  HandleTable::Slot* slot = state == nullptr ? nullptr : state->handles->find(data, kind);
+  return slot == nullptr ? nullptr : std::launder(reinterpret_cast<T*>(slot->content));
 }
 
 }  // namespace memmap::binding

@@ -37,6 +37,7 @@ napi_value make_handle(napi_env env, std::shared_ptr<Mapping> mapping, bool borr
   const auto region = mapping->region();
   if (region != nullptr && !borrowed) region->set_owner(EnvState::of(env));
   MappingHandle handle;
+  handle.access = mapping->access();
   handle.mapping = std::move(mapping);
   if (borrowed) handle.borrower = EnvState::of(env)->next_borrower++;
   return wrap(env, kMappingHandle, std::move(handle));
@@ -120,24 +121,21 @@ napi_value mapping_behind(napi_env env, napi_callback_info info) {
 napi_value offset_of(napi_env env, napi_callback_info info) {
   Arguments<1> arg(env, info);
   auto* handle = arg.ok ? handle_of(env, arg[0]) : nullptr;
-  return handle == nullptr ? nullptr
-                           : make_number(env, static_cast<double>(handle->mapping->offset()));
+  return handle == nullptr ? nullptr : make_number(env, static_cast<double>(handle->offset()));
 }
 
 // (handle) -> 0 read, 1 write, 2 copy
 napi_value access_of(napi_env env, napi_callback_info info) {
   Arguments<1> arg(env, info);
   auto* handle = arg.ok ? handle_of(env, arg[0]) : nullptr;
-  return handle == nullptr ? nullptr
-                           : make_number(env, static_cast<int>(handle->mapping->access()));
+  return handle == nullptr ? nullptr : make_number(env, static_cast<int>(handle->access));
 }
 
 // (handle) -> length in bytes
 napi_value length_of(napi_env env, napi_callback_info info) {
   Arguments<1> arg(env, info);
   auto* handle = arg.ok ? handle_of(env, arg[0]) : nullptr;
-  return handle == nullptr ? nullptr
-                           : make_number(env, static_cast<double>(handle->mapping->length()));
+  return handle == nullptr ? nullptr : make_number(env, static_cast<double>(handle->length()));
 }
 
 napi_value is_closed(napi_env env, napi_callback_info info) {
@@ -160,7 +158,7 @@ napi_value faults_of(napi_env env, napi_callback_info info) {
   }
   auto* handle = arg.ok ? handle_of(env, arg[0]) : nullptr;
   if (handle == nullptr) return nullptr;
-  return make_faults(env, handle->mapping->faults());
+  return make_faults(env, handle->faults());
 }
 
 napi_value unmap(napi_env env, napi_callback_info info) {
@@ -168,6 +166,7 @@ napi_value unmap(napi_env env, napi_callback_info info) {
   auto* handle = arg.ok ? handle_of(env, arg[0]) : nullptr;
   if (handle == nullptr) return nullptr;
   handle->ended = true;
+  if (handle->mapping == nullptr) return nullptr;
   EnvState* state = EnvState::of(env);
   const auto region = handle->mapping->region();
   if (region != nullptr) detach_all(env, *region, handle->borrower);
@@ -175,7 +174,7 @@ napi_value unmap(napi_env env, napi_callback_info info) {
     if (state != nullptr) state->participants.end_borrowed(handle->borrower);
     return nullptr;
   }
-  const Failure failure = handle->mapping->close();
+  const Failure failure = handle->close();
   return failure ? raise(env, failure) : nullptr;
 }
 

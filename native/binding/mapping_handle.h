@@ -25,10 +25,24 @@ struct Arguments {
 // What a JavaScript Mapping holds. One that came out of a SharedArrayBuffer is borrowed: its unmap() ends
 // it and detaches its own buffers, and the mapping goes on for the others.
 struct MappingHandle {
-  std::shared_ptr<Mapping> mapping;
-  uint64_t borrower = 0;  // not 0: borrowed, under this number
+  std::shared_ptr<Mapping> mapping;  // null once it is unmapped and has nothing more to tell
+  uint64_t borrower = 0;             // not 0: borrowed, under this number
   bool ended = false;
+  Access access = Access::kRead;
+  Mapping::Last last;  // of one without a mapping
+
   bool closed() const { return ended || mapping->closed(); }
+  uint64_t offset() const { return mapping == nullptr ? last.offset : mapping->offset(); }
+  uint64_t length() const { return mapping == nullptr ? last.length : mapping->length(); }
+  std::vector<Fault> faults() const {
+    return mapping == nullptr ? std::vector<Fault>{} : mapping->faults();
+  }
+  // The handle lives until it is collected; what is behind it need not.
+  Failure close() {
+    const Failure failure = mapping->close(&last);
+    if (last.nothing_else) mapping.reset();
+    return failure;
+  }
 };
 
 // Null with an exception pending when the argument is no handle of ours.

@@ -271,30 +271,38 @@ bool Mapping::add_user(std::weak_ptr<MappingUser> user) {
   return true;
 }
 
-Failure Mapping::close() {
+Failure Mapping::close(Last* last) {
   std::shared_ptr<Region> region;
   std::vector<std::weak_ptr<MappingUser>> users;
+  const auto end = [&] {  // under the lock
+    closed_ = true;
+    file_.reset();
+    region = region_;
+  };
   {
     Lock held(mutex_);
     closing_ = true;
     users.swap(users_);
+    if (users.empty()) end();
   }
   for (const auto& weak : users) {
     const auto user = weak.lock();
     if (user != nullptr) user->mapping_ends();
   }
-  {
+  if (!users.empty()) {
     Lock held(mutex_);
-    closed_ = true;
-    file_.reset();
-    region = region_;
+    end();
   }
-  if (region == nullptr) return {};
-  const Failure failure = region->retire();
-  if (failure || !region->over()) return failure;
-  // Nothing more to tell: its memory serves the next one while it is in the processor's cache.
+  if (region != nullptr) {
+    const Failure failure = region->retire();
+    if (failure) return failure;
+  }
   Lock held(mutex_);
-  region_.reset();
+  if (region == nullptr || region->over()) {
+    // Its memory serves the next one while it is in the processor's cache.
+    region_.reset();
+    if (last != nullptr) *last = {earlier_faults_ == nullptr, offset_, length_};
+  }
   return {};
 }
 

@@ -78,7 +78,14 @@ class Mapping : public std::enable_shared_from_this<Mapping> {
   // last such flush.
   Result<FlushJob> flush(const std::vector<FileRange>& ranges, bool whole);
   Failure flush_now(FileRange range, bool whole);
-  Failure close();
+
+  // What there is to be known of a mapping that has ended.
+  struct Last {
+    bool nothing_else = false;  // no buffer keeps its addresses, and there were no faults
+    uint64_t offset = 0;
+    uint64_t length = 0;
+  };
+  Failure close(Last* last = nullptr);
 
   // The word at this byte of the file, wherever the window stands by now. `to_leave`: for its users, which
   // are told of the end one after the other, also when that has begun.
