@@ -25,11 +25,14 @@ const next = (state) => (Math.imul(state, 1664525) + 1013904223) >>> 0;
 /** Which of `mask + 1` comes after `state`: its low bits repeat too soon. */
 const place = (state, mask) => (state >>> 7) & mask;
 
-/** A file of pseudo-random numbers, as doubles, in the page cache. */
-export function makeFile(name, bytes) {
+/**
+ * A file of pseudo-random numbers, as doubles, in the page cache. What is written at once lies there in one large
+ * folio, where the file system has them.
+ */
+export function makeFile(name, bytes, atOnce = MIB) {
   const path = join(folder, name);
   const fd = openSync(path, 'w');
-  const chunk = new Float64Array(Math.min(bytes, MIB) / 8);
+  const chunk = new Float64Array(Math.min(bytes, atOnce) / 8);
   let state = 1;
   for (let at = 0; at < bytes; at += chunk.byteLength) {
     for (let i = 0; i < chunk.length; i++) {

@@ -77,9 +77,12 @@ export async function figure(id, options, cases) {
     const ratios = {};
     for (const other of [than].flat()) {
       const others = known.get(other);
-      ratios[other] = spread(
-        all.map((value, i) => (better === 'less' ? value / others[i] : others[i] / value)),
-      );
+      ratios[other] = {
+        ...spread(
+          all.map((value, i) => (better === 'less' ? value / others[i] : others[i] / value)),
+        ),
+        more: median(all.map((value, i) => value - others[i])),
+      };
     }
     return { name, ...spread(all), ...(Object.keys(ratios).length ? { ratios } : {}) };
   });

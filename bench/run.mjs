@@ -13,7 +13,7 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { createRequire } from 'node:module';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -54,6 +54,9 @@ function run(command, args) {
   if (status !== 0) throw new Error(`${command} ${args.join(' ')}: ${signal ?? status}`);
 }
 
+// Two processes of which only one has something to do, on one processor: another may run at another pace.
+const TAKING_TURNS = ['calls', 'memory'];
+
 const temp = mkdtempSync(join(tmpdir(), 'memmap-bench-'));
 const smaller = ['rounds', 'scale'].filter((name) => values[name] !== undefined);
 const measured = {};
@@ -63,13 +66,15 @@ try {
     const script = join(root, 'bench/groups', `${group}.mjs`);
     const options = [`--json=${json}`, ...smaller.map((name) => `--${name}=${values[name]}`)];
     console.log(`\n==== ${group}`);
-    if (group === 'bun') {
-      run(process.execPath, ['scripts/fetch-runtimes.mjs', 'bun']);
-      run(join(root, '.runtimes/bun/bin/bun'), [script, ...options]);
-    } else {
-      // Faults that are survived on purpose are told of in warnings.
-      run(process.execPath, ['--expose-gc', '--no-warnings', script, ...options]);
-    }
+    if (group === 'bun') run(process.execPath, ['scripts/fetch-runtimes.mjs', 'bun']);
+    const command =
+      group === 'bun'
+        ? [join(root, '.runtimes/bun/bin/bun'), script, ...options]
+        : // Faults that are survived on purpose are told of in warnings.
+          [process.execPath, '--expose-gc', '--no-warnings', script, ...options];
+    if (TAKING_TURNS.includes(group))
+      command.unshift('taskset', '-c', `${availableParallelism() - 1}`);
+    run(command[0], command.slice(1));
     const { machine: there, figures } = JSON.parse(readFileSync(json, 'utf8'));
     measured[group] = {
       runtime: there.runtime,

@@ -8,8 +8,9 @@ const FILE = 64 * MIB;
 const path = makeFile('calls.bin', FILE);
 const c = mapBench();
 
-const few = times(2000, 10);
-await figure('map', { title: 'Map and unmap a path', unit: 'ns', rounds: 25 }, [
+// Short turns and many of them, since the processor's clock changes between one and the next.
+const few = times(300, 10);
+await figure('map', { title: 'Map and unmap a path', unit: 'ns', rounds: 121 }, [
   { name: 'C: open, mmap, munmap, close', call: () => c.ask('map', path, few) },
   {
     name: 'map(path).unmap()',
@@ -132,10 +133,10 @@ await figure('touch', { title: 'First touch of each page, in the page cache', un
     }
     return sum;
   };
-  const many = times(5000, 10);
+  const many = times(1000, 10);
   await figure(
     'slide',
-    { title: 'Slide a window of 1 MiB that nobody reads', unit: 'ns', rounds: 25 },
+    { title: 'Slide a window of 1 MiB that nobody reads', unit: 'ns', rounds: 121 },
     [
       { name: 'C: mmap(MAP_FIXED)', call: () => c.ask('slide', path, many, WINDOW) },
       { name: 'C: lseek, mmap(MAP_FIXED)', call: () => c.ask('sizedslide', path, many, WINDOW) },
@@ -146,10 +147,10 @@ await figure('touch', { title: 'First touch of each page, in the page cache', un
       },
     ],
   );
-  const reads = times(500, 10);
+  const reads = times(100, 10);
   await figure(
     'slide-read',
-    { title: 'Slide a window of 1 MiB and read a byte of each page', unit: 'ns' },
+    { title: 'Slide a window of 1 MiB and read a byte of each page', unit: 'ns', rounds: 61 },
     [
       { name: 'C: mmap(MAP_FIXED)', call: () => c.ask('readslide', path, reads, WINDOW) },
       {

@@ -6,8 +6,10 @@ import { pathToFileURL } from 'node:url';
 import { folder } from '../files.mjs';
 import { figure, finish } from '../harness.mjs';
 
-const empty = join(folder, 'empty.mjs');
+// In a package, too: what its package.json says is looked up.
+const empty = join(folder, 'index.js');
 writeFileSync(empty, '');
+writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
 const nothing = 'an empty module';
 const modules = {
   [nothing]: pathToFileURL(empty).href,
@@ -33,6 +35,6 @@ for (const [id, title, whole] of [
     than: name === nothing ? [] : nothing,
     call: () => milliseconds(url, whole),
   }));
-  await figure(id, { title, unit: 'ms', rounds: 25 }, cases);
+  await figure(id, { title, unit: 'ms', rounds: 45 }, cases);
 }
 finish();

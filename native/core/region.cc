@@ -50,23 +50,34 @@ size_t table_span() { return page_size() * (page_size() / sizeof(void*)); }
 // all pages of a large folio at once where they lie in one table, and 16 otherwise (finish_fault in mm/memory.c): a
 // window of 1 MiB is read in less than half of the time. From a whole table on the kernel aligns by itself.
 void* map_within_table(const RegionRequest& request) {
-  const auto at = [&](uintptr_t hint) {
-    return mmap(pointer(hint), request.length, request.prot, request.flags, request.fd,
+  const auto at = [&](void* address, int fixed) {
+    return mmap(address, request.length, request.prot, request.flags | fixed, request.fd,
                 static_cast<off_t>(request.offset));
   };
-  void* const first = at(0);
+  void* const first = at(nullptr, 0);
   constexpr size_t kPagesOfOneFault = 16;
+  const size_t span = table_span();
   const size_t length = round_up(request.length, page_size());
   if (first == MAP_FAILED || request.file == nullptr || (request.flags & MAP_POPULATE) != 0 ||
-      length >= table_span() || length <= kPagesOfOneFault * page_size()) {
+      length >= span || length <= kPagesOfOneFault * page_size()) {
     return first;
   }
   const uintptr_t begin = reinterpret_cast<uintptr_t>(first);
-  const uintptr_t boundary = round_down(begin + length - 1, table_span());
-  if (boundary <= begin) return first;
-  // What lies below is mostly free, since the kernel gives addresses from the top down. A hint replaces nothing.
+  if (begin / span == (begin + length - 1) / span) return first;
+  // Room in which there is the beginning of a table, with what follows it; the rest goes back.
+  void* const room = mmap(nullptr, length + span, PROT_NONE, kAnonymous, -1, 0);
+  if (room == MAP_FAILED) return first;
+  const uintptr_t raw = reinterpret_cast<uintptr_t>(room);
+  const uintptr_t aligned = round_up(raw, span);
+  void* const better = at(pointer(aligned), MAP_FIXED);
+  if (better == MAP_FAILED) {
+    munmap(room, length + span);
+    return first;
+  }
+  if (aligned != raw) munmap(room, aligned - raw);
+  if (aligned != raw + span) munmap(pointer(aligned + length), raw + span - aligned);
   munmap(first, length);
-  return at(boundary - length);
+  return better;
 }
 
 }  // namespace
