@@ -22,7 +22,7 @@ async function bars(file, title, axis, rows, { rule, log = false } = {}) {
   const scale = log
     ? { type: 'log', domainMin: Math.min(...rows.map(({ low }) => low)) / 2 }
     : { zero: true };
-  const y = { field: 'name', type: 'nominal', sort: null, axis: { title: null, labelLimit: 320 } };
+  const y = { field: 'name', type: 'nominal', sort: null, axis: { title: null, labelLimit: 500 } };
   await draw(file, {
     title,
     width: 480,

@@ -33,15 +33,22 @@ function figureTable({ unit, results }) {
   return table([['', unit, 'middle half', ...(compared ? ['cost'] : [])], ...rows]);
 }
 
+/** Figures that differ in one size, by the beginning of their ids. */
+const FAMILIES = {
+  whole: 'Open a file of this size, add it up, close it',
+  size: 'A sparse file of this size',
+  number: 'Beside so many mappings',
+  processes: 'So many processes add up a file of 256 MiB',
+  'memory of processes': 'Memory of so many processes that have a file of 256 MiB',
+};
+
 function familyTable(family) {
   const names = [...new Set(family.flatMap(({ results }) => results.map(({ name }) => name)))];
   const cell = ({ results }, name) => {
     const found = results.find((result) => result.name === name);
     return found ? short(found.median) : '';
   };
-  const heads = family.map(({ id }) =>
-    id.replace(/^(size|whole|number|memory of processes|processes) /, ''),
-  );
+  const heads = family.map(({ id }) => id.replace(/^[a-z ]+ (?=[0-9])/, ''));
   return table([
     [family[0].unit, ...heads],
     ...names.map((name) => [name, ...family.map((figure) => cell(figure, name))]),
@@ -60,11 +67,10 @@ function tables(results, group) {
   const single = figures
     .filter(({ x }) => x === undefined)
     .map((figure) => `${figure.title}:\n\n${figureTable(figure)}`);
-  const families = [];
-  for (const start of ['whole', 'size', 'number', 'processes', 'memory of processes']) {
+  const families = Object.entries(FAMILIES).flatMap(([start, title]) => {
     const family = figures.filter(({ id, x }) => x !== undefined && id.startsWith(`${start} `));
-    if (family.length) families.push(familyTable(family));
-  }
+    return family.length > 0 ? [`${title}:\n\n${familyTable(family)}`] : [];
+  });
   return [...(group === 'bun' ? [`${runtime}.`] : []), ...single, ...families].join('\n\n');
 }
 
