@@ -56,7 +56,8 @@ if (process.argv[1] === import.meta.filename && process.argv.includes('--write')
   const [{ files }] = JSON.parse(stdout);
   const optional = lines().filter((line) => line.startsWith('? '));
   const patterns = optional.map((line) => patternOf(line.slice(2)));
-  const kept = lines().filter((line) => line.startsWith('lib/'));
+  // Of what is built, and may not be there now.
+  const kept = lines().filter((line) => /^(lib|prebuilds)\//.test(line));
   const all = files.map(({ path }) => path).filter((path) => !patterns.some((p) => p.test(path)));
   const names = new Set([...optional, ...kept, ...all]);
   writeFileSync(LIST, `${[...names].sort().join('\n')}\n`);
