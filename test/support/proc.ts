@@ -138,12 +138,16 @@ export function lockedBytes(): number {
 
 export const lockedPages = (): number => lockedBytes() / PAGE_SIZE;
 
+/** What the C library reads when it gives memory back, in whichever thread frees some. */
+const OF_MALLOC = '/proc/sys/vm/overcommit_memory';
+
 /** This process's open descriptors: number and what it leads to. */
 export function descriptors(): Map<number, string> {
   const open = new Map<number, string>();
   for (const fd of readdirSync('/proc/self/fd')) {
     try {
-      open.set(Number(fd), readlinkSync(`/proc/self/fd/${fd}`));
+      const leadsTo = readlinkSync(`/proc/self/fd/${fd}`);
+      if (leadsTo !== OF_MALLOC) open.set(Number(fd), leadsTo);
     } catch {
       // The descriptor of the listing itself, closed by now.
     }
