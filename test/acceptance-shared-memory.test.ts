@@ -10,6 +10,7 @@ import {
   ftruncateSync,
   readdirSync,
   readFileSync,
+  readSync,
   rmSync,
   statSync,
   symlinkSync,
@@ -323,6 +324,19 @@ describe('shm_open', () => {
 });
 
 describe('adopt', () => {
+  test('the position of its descriptor is its user’s', () => {
+    using memory = SharedMemory.create(LENGTH);
+    memory.bytes.write('shared', 'latin1');
+    using adopted = SharedMemory.adopt(memory.fd);
+    const read = Buffer.alloc(6);
+    expect(adopted.refresh()).toBe(LENGTH);
+    expect(readSync(adopted.fd, read, 0, 2, null)).toBe(2);
+    expect(adopted.refresh()).toBe(LENGTH);
+    expect(adopted.slide(0)).toBe(LENGTH);
+    expect(readSync(adopted.fd, read, 2, 4, null)).toBe(4);
+    expect(read.toString('latin1')).toBe('shared');
+  });
+
   test('takes memory whose size is sealed, or that is trusted; the descriptor stays the caller’s', () => {
     const fd = memfd_create('adopted', MFD.ALLOW_SEALING);
     onTestFinished(() => closeSync(fd));

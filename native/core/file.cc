@@ -131,7 +131,8 @@ Result<std::shared_ptr<File>> File::reopen(int fd, bool writable) {
   char path[40];
   std::snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
   const int own = open_retrying(path, writable ? O_RDWR : O_RDONLY);
-  if (own >= 0) return finish(own, writable, Position::kOwn);
+  if (own >= 0)
+    return finish(own, writable, Position::kShared);  // with the user of SharedMemory.fd
   if (errno == EMFILE || errno == ENFILE) return Failure::system(errno, "open");
   // No /proc, or permissions that have changed since: a second descriptor of the same description.
   const int copy = fcntl(fd, F_DUPFD_CLOEXEC, 0);

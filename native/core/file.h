@@ -65,7 +65,7 @@ class File {
   Failure poisoned() const;
 
  private:
-  // Whose position of the description is it: ours alone, or that of others who share it.
+  // Whose position of the description is it: ours alone, or also that of others who know a descriptor of it.
   enum class Position { kOwn, kShared };
   File(int fd, bool writable, Position position, const std::string& made_at);
   static Result<std::shared_ptr<File>> finish(int fd, bool writable, Position position,
