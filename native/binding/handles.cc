@@ -5,6 +5,13 @@
 
 namespace memmap::binding {
 
+HandleTable::Chunks::iterator HandleTable::behind(const void* place) {
+  return std::upper_bound(chunks_.begin(), chunks_.end(), place,
+                          [](const void* wanted, const std::unique_ptr<Slot[]>& chunk) {
+                            return std::less<>()(wanted, static_cast<const void*>(chunk.get()));
+                          });
+}
+
 HandleTable::Slot* HandleTable::take() {
   if (free_ == nullptr) {
     std::unique_ptr<Slot[]> chunk(new Slot[kSlots]);
@@ -12,11 +19,8 @@ HandleTable::Slot* HandleTable::take() {
       chunk[i].next_free = free_;
       free_ = &chunk[i];
     }
-    const auto after = [](const Slot* slot, const std::unique_ptr<Slot[]>& known) {
-      return std::less<>()(slot, known.get());
-    };
-    const auto place = std::upper_bound(chunks_.begin(), chunks_.end(), chunk.get(), after);
-    chunks_.insert(place, std::move(chunk));
+    const auto next = behind(chunk.get());
+    chunks_.insert(next, std::move(chunk));
   }
   Slot* slot = free_;
   free_ = slot->next_free;
@@ -25,10 +29,7 @@ HandleTable::Slot* HandleTable::take() {
 }
 
 HandleTable::Slot* HandleTable::find(const void* pointer, const HandleKind& kind) {
-  const auto after = [](const void* wanted, const std::unique_ptr<Slot[]>& known) {
-    return std::less<>()(wanted, static_cast<const void*>(known.get()));
-  };
-  auto next = std::upper_bound(chunks_.begin(), chunks_.end(), pointer, after);
+  const auto next = behind(pointer);
   if (next == chunks_.begin()) return nullptr;
   Slot* first = std::prev(next)->get();
   const auto distance = reinterpret_cast<uintptr_t>(pointer) - reinterpret_cast<uintptr_t>(first);

@@ -41,7 +41,10 @@ class HandleTable {
 
  private:
   static constexpr size_t kSlots = 64;
-  std::vector<std::unique_ptr<Slot[]>> chunks_;  // by address
+  using Chunks = std::vector<std::unique_ptr<Slot[]>>;
+  // The first chunk that lies behind a place.
+  Chunks::iterator behind(const void* place);
+  Chunks chunks_;  // by address
   Slot* free_ = nullptr;
   size_t taken_ = 0;
   bool left_ = false;

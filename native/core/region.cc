@@ -43,6 +43,19 @@ Failure map_fixed(uintptr_t address, size_t length, int prot, int flags, int fd,
 
 namespace {
 
+// Addresses, as PROT_NONE, which costs no memory, from a multiple of `unit` on: some more are asked for and cut off.
+void* reserve(size_t length, size_t unit) {
+  const size_t slack = unit > page_size() ? unit : 0;
+  void* const room = mmap(nullptr, length + slack, PROT_NONE, kAnonymous, -1, 0);
+  if (room == MAP_FAILED || slack == 0) return room;
+  const uintptr_t raw = reinterpret_cast<uintptr_t>(room);
+  const uintptr_t begin = round_up(raw, unit);
+  const size_t tail = raw + slack - begin;
+  if (begin != raw) munmap(room, begin - raw);
+  if (tail != 0) munmap(pointer(begin + length), tail);
+  return pointer(begin);
+}
+
 // Address space that one table of pages covers: 2 MiB of it, or more on machines with larger pages.
 size_t table_span() { return page_size() * (page_size() / sizeof(void*)); }
 
@@ -50,11 +63,8 @@ size_t table_span() { return page_size() * (page_size() / sizeof(void*)); }
 // all pages of a large folio at once where they lie in one table, and 16 otherwise (finish_fault in mm/memory.c): a
 // window of 1 MiB is read in less than half of the time. From a whole table on the kernel aligns by itself.
 void* map_within_table(const RegionRequest& request) {
-  const auto at = [&](void* address, int fixed) {
-    return mmap(address, request.length, request.prot, request.flags | fixed, request.fd,
-                static_cast<off_t>(request.offset));
-  };
-  void* const first = at(nullptr, 0);
+  void* const first = mmap(nullptr, request.length, request.prot, request.flags, request.fd,
+                           static_cast<off_t>(request.offset));
   constexpr size_t kPagesOfOneFault = 16;
   const size_t span = table_span();
   const size_t length = round_up(request.length, page_size());
@@ -64,18 +74,13 @@ void* map_within_table(const RegionRequest& request) {
   }
   const uintptr_t begin = reinterpret_cast<uintptr_t>(first);
   if (begin / span == (begin + length - 1) / span) return first;
-  // Room in which there is the beginning of a table, with what follows it; the rest goes back.
-  void* const room = mmap(nullptr, length + span, PROT_NONE, kAnonymous, -1, 0);
-  if (room == MAP_FAILED) return first;
-  const uintptr_t raw = reinterpret_cast<uintptr_t>(room);
-  const uintptr_t aligned = round_up(raw, span);
-  void* const better = at(pointer(aligned), MAP_FIXED);
-  if (better == MAP_FAILED) {
-    munmap(room, length + span);
+  void* const better = reserve(length, span);
+  if (better == MAP_FAILED) return first;
+  if (map_fixed(reinterpret_cast<uintptr_t>(better), length, request.prot, request.flags,
+                request.fd, request.offset)) {
+    munmap(better, length);
     return first;
   }
-  if (aligned != raw) munmap(room, aligned - raw);
-  if (aligned != raw + span) munmap(pointer(aligned + length), raw + span - aligned);
   munmap(first, length);
   return better;
 }
@@ -91,18 +96,8 @@ Result<std::shared_ptr<Region>> Region::map(const RegionRequest& request) {
 
   void* base;
   if (reserves) {
-    // The reserve first, as PROT_NONE, which costs addresses and nothing else; then the file over its
-    // beginning. Huge pages need their own alignment, so one page more is asked for and cut off.
-    const size_t slack = page > page_size() ? page : 0;
-    base = mmap(nullptr, reserved + slack, PROT_NONE, kAnonymous, -1, 0);
-    if (base != MAP_FAILED && slack != 0) {
-      const uintptr_t raw = reinterpret_cast<uintptr_t>(base);
-      const uintptr_t aligned = round_up(raw, page);
-      if (aligned != raw) munmap(base, aligned - raw);
-      const size_t tail = raw + slack - aligned;
-      if (tail != 0) munmap(pointer(aligned + reserved), tail);
-      base = pointer(aligned);
-    }
+    // The reserve first, then the file over its beginning. Huge pages need their own alignment.
+    base = reserve(reserved, page);
     if (base != MAP_FAILED && request.length != 0) {
       const Failure failure =
           map_fixed(reinterpret_cast<uintptr_t>(base), round_up(request.length, page), request.prot,
