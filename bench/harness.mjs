@@ -105,9 +105,18 @@ export function finish() {
   if (values.json) writeFileSync(values.json, JSON.stringify({ machine: machine(), figures }));
 }
 
-/** Nanoseconds that each of `count` calls of `work` took. */
+const since = (begin, count) => Number(process.hrtime.bigint() - begin) / count;
+
+/** Nanoseconds that each of the `count` things took that `work` does. */
 export function nanoseconds(count, work) {
   const begin = process.hrtime.bigint();
   work(count);
-  return Number(process.hrtime.bigint() - begin) / count;
+  return since(begin, count);
+}
+
+/** The same of work that returns a promise. */
+export async function nanosecondsOf(count, work) {
+  const begin = process.hrtime.bigint();
+  await work(count);
+  return since(begin, count);
 }

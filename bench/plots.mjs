@@ -2,7 +2,7 @@
 import { writeFileSync } from 'node:fs';
 import { parse, View } from 'vega';
 import { compile } from 'vega-lite';
-import { caseOf, figuresOf, find, NO_FIGURE } from './results.mjs';
+import { caseOf, familyOf, figuresOf, find, NO_FIGURE } from './results.mjs';
 
 const config = {
   background: 'white',
@@ -86,12 +86,16 @@ async function lines(file, title, x, y, rows) {
 
 const isOurs = (name) =>
   /^(memmap|mapping|map\(|slide|flush|await flush|channel|wait|typed array|a mapping)/.test(name);
-const rowsOf = (figure, keep = () => true) =>
-  figure.results
-    .filter(({ name }) => keep(name))
-    .map(({ name, median, low, high }) => ({ name, value: median, low, high, ours: isOurs(name) }));
+const rowsOf = (figure) =>
+  figure.results.map(({ name, median, low, high }) => ({
+    name,
+    value: median,
+    low,
+    high,
+    ours: isOurs(name),
+  }));
 function family(results, start) {
-  const figures = figuresOf(results).filter(({ id, x }) => x !== undefined && id.startsWith(start));
+  const figures = familyOf(figuresOf(results), start);
   if (figures.length === 0) find(results, start);
   return figures.flatMap(({ x, results: cases }) =>
     cases.map(({ name, median }) => ({ name, x, value: median })),
@@ -143,6 +147,18 @@ const processes = { title: 'processes', scale: 'linear', axis: { values: [1, 2, 
 const micro = { title: 'microseconds (log)' };
 const linear = (title) => ({ title, scale: 'linear' });
 
+/** A plot of one figure, whose rows `change` may put otherwise. */
+const ofFigure =
+  (id, title, axis, { change = (rows) => rows, log = false } = {}) =>
+  (results, file) =>
+    bars(file, title, axis, change(rowsOf(find(results, id))), { log });
+/** A plot of figures that differ in one size. */
+const ofFamily =
+  (start, title, x, y, change = (rows) => rows) =>
+  (results, file) =>
+    lines(file, title, x, y, change(family(results, start)));
+
+const LOG = { log: true };
 /** By the name of the file: what is drawn of the results. */
 const PLOTS = {
   'beside-c': (results, file) =>
@@ -153,71 +169,38 @@ const PLOTS = {
       besideRows(results),
       { rule: 1 },
     ),
-  records: (results, file) =>
-    bars(
-      file,
-      'Read one of 524,288 records of 128 bytes',
-      'nanoseconds a record (log)',
-      rowsOf(find(results, 'records')),
-      { log: true },
-    ),
-  durable: (results, file) =>
-    bars(
-      file,
-      'Change a record of 128 bytes durably',
-      'milliseconds a record',
-      inMilliseconds(rowsOf(find(results, 'durable'))),
-    ),
-  'messages-64': (results, file) =>
-    bars(
-      file,
-      'Messages of 64 bytes',
-      'a second (log)',
-      rowsOf(find(results, 'messages of 64 bytes')),
-      { log: true },
-    ),
-  'messages-64k': (results, file) =>
-    bars(
-      file,
-      'Messages of 64 KiB',
-      'a second (log)',
-      rowsOf(find(results, 'messages of 64 KiB')),
-      { log: true },
-    ),
-  whole: (results, file) =>
-    lines(
-      file,
-      'Open a file, add it up, close it',
-      sizes([2 ** 12, 2 ** 16, 2 ** 20, 2 ** 24, 2 ** 28]),
-      { title: 'microseconds a MiB (log)' },
-      perMib(family(results, 'whole ')),
-    ),
-  size: (results, file) =>
-    lines(
-      file,
-      'Sparse files',
-      sizes([2 ** 20, 2 ** 25, 2 ** 30, 2 ** 35, 2 ** 40]),
-      micro,
-      family(results, 'size '),
-    ),
-  number: (results, file) =>
-    lines(
-      file,
-      'Beside many mappings',
-      { title: 'mappings in the process' },
-      micro,
-      family(results, 'number '),
-    ),
-  processes: (results, file) =>
-    lines(
-      file,
-      'Processes that add up a file of 256 MiB',
-      processes,
-      linear('milliseconds'),
-      family(results, 'processes '),
-    ),
-  'processes-memory': (results, file) =>
-    lines(file, 'Their memory', processes, linear('MiB'), family(results, 'memory of processes ')),
+  records: ofFigure(
+    'records',
+    'Read one of 524,288 records of 128 bytes',
+    'nanoseconds a record (log)',
+    LOG,
+  ),
+  durable: ofFigure('durable', 'Change a record of 128 bytes durably', 'milliseconds a record', {
+    change: inMilliseconds,
+  }),
+  'messages-64': ofFigure('messages of 64 bytes', 'Messages of 64 bytes', 'a second (log)', LOG),
+  'messages-64k': ofFigure('messages of 64 KiB', 'Messages of 64 KiB', 'a second (log)', LOG),
+  whole: ofFamily(
+    'whole',
+    'Open a file, add it up, close it',
+    sizes([2 ** 12, 2 ** 16, 2 ** 20, 2 ** 24, 2 ** 28]),
+    { title: 'microseconds a MiB (log)' },
+    perMib,
+  ),
+  size: ofFamily(
+    'size',
+    'Sparse files',
+    sizes([2 ** 20, 2 ** 25, 2 ** 30, 2 ** 35, 2 ** 40]),
+    micro,
+  ),
+  number: ofFamily('number', 'Beside many mappings', { title: 'mappings in the process' }, micro),
+  processes: ofFamily(
+    'processes',
+    'Processes that add up a file of 256 MiB',
+    processes,
+    linear('milliseconds'),
+  ),
+  'processes-memory': ofFamily('memory of processes', 'Their memory', processes, linear('MiB')),
 };
 
 /** @returns names of those for which there are no results yet */

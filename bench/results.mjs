@@ -20,5 +20,8 @@ export function find(results, id) {
   return found;
 }
 export const caseOf = (figure, name) => figure.results.find((result) => result.name === name);
+/** The figures that differ in one size only, by the beginning of their ids. */
+export const familyOf = (figures, start) =>
+  figures.filter(({ id, x }) => x !== undefined && id.startsWith(`${start} `));
 export const short = (number) =>
   number >= 100 ? Math.round(number).toLocaleString('en') : `${Number(number.toPrecision(3))}`;

@@ -3,7 +3,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { plots } from './plots.mjs';
-import { read, short, shown } from './results.mjs';
+import { caseOf, familyOf, read, short, shown } from './results.mjs';
 
 const page = fileURLToPath(new URL('../docs/performance.md', import.meta.url));
 const MARKERS = /(<!-- results of (.*?) -->\n)[\s\S]*?(<!-- end of results -->)/g;
@@ -44,8 +44,8 @@ const FAMILIES = {
 
 function familyTable(family) {
   const names = [...new Set(family.flatMap(({ results }) => results.map(({ name }) => name)))];
-  const cell = ({ results }, name) => {
-    const found = results.find((result) => result.name === name);
+  const cell = (figure, name) => {
+    const found = caseOf(figure, name);
     return found ? short(found.median) : '';
   };
   const heads = family.map(({ id }) => id.replace(/^[a-z ]+ (?=[0-9])/, ''));
@@ -68,7 +68,7 @@ function tables(results, group) {
     .filter(({ x }) => x === undefined)
     .map((figure) => `${figure.title}:\n\n${figureTable(figure)}`);
   const families = Object.entries(FAMILIES).flatMap(([start, title]) => {
-    const family = figures.filter(({ id, x }) => x !== undefined && id.startsWith(`${start} `));
+    const family = familyOf(figures, start);
     return family.length > 0 ? [`${title}:\n\n${familyTable(family)}`] : [];
   });
   return [...(group === 'bun' ? [`${runtime}.`] : []), ...single, ...families].join('\n\n');

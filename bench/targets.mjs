@@ -1,4 +1,4 @@
-// What the figures have to show, and why where they do not: bench/check.mjs reads it.
+// What the figures have to show: bench/check.mjs looks whether they do.
 export const targets = [
   {
     what: 'Reading a mapping, of reading a heap typed array',

@@ -1,7 +1,7 @@
 // The calls beside their system calls in C: mapping and unmapping, flushing, sliding, the first touch of a page.
 import { map } from '../../lib/index.js';
 import { MIB, makeFile, PAGE } from '../files.mjs';
-import { figure, finish, nanoseconds, times } from '../harness.mjs';
+import { figure, finish, nanoseconds, nanosecondsOf, times } from '../harness.mjs';
 import { mapBench } from '../in-c.mjs';
 
 const FILE = 64 * MIB;
@@ -62,15 +62,14 @@ await figure('touch', { title: 'First touch of each page, in the page cache', un
     {
       name: 'await flush(offset, 4096)',
       than: 'C: msync',
-      call: async () => {
-        const begin = performance.now();
-        for (let i = 0; i < flushes; i++) {
-          const at = (i % 1024) * PAGE;
-          bytes[at]++;
-          await mapping.flush(at, PAGE);
-        }
-        return ((performance.now() - begin) * 1e6) / flushes;
-      },
+      call: () =>
+        nanosecondsOf(flushes, async (count) => {
+          for (let i = 0; i < count; i++) {
+            const at = (i % 1024) * PAGE;
+            bytes[at]++;
+            await mapping.flush(at, PAGE);
+          }
+        }),
     },
   ]);
 
@@ -100,14 +99,13 @@ await figure('touch', { title: 'First touch of each page, in the page cache', un
       {
         name: 'await flush(ranges)',
         than: 'C: msync of each',
-        call: async () => {
-          const begin = performance.now();
-          for (let i = 0; i < some; i++) {
-            change();
-            await mapping.flush(ranges);
-          }
-          return ((performance.now() - begin) * 1e6) / some;
-        },
+        call: () =>
+          nanosecondsOf(some, async (count) => {
+            for (let i = 0; i < count; i++) {
+              change();
+              await mapping.flush(ranges);
+            }
+          }),
       },
     ],
   );

@@ -9,7 +9,7 @@ import Database from 'better-sqlite3';
 import { open as openLmdb } from 'lmdb';
 import { map } from '../../lib/index.js';
 import { folder, makeFile, PAGE, recordNumbers } from '../files.mjs';
-import { figure, finish, nanoseconds, times } from '../harness.mjs';
+import { figure, finish, nanoseconds, nanosecondsOf, times } from '../harness.mjs';
 import { mapBench } from '../in-c.mjs';
 
 const BYTES = 128;
@@ -46,6 +46,7 @@ await lmdb.transaction(() => {
 });
 
 const record = Buffer.alloc(BYTES);
+const buffers = Array.from({ length: 16 }, () => Buffer.alloc(BYTES));
 const many = times(200_000, 100);
 const some = times(20_000, 100);
 const numbers = recordNumbers(RECORDS, many);
@@ -95,21 +96,18 @@ await figure(
     {
       name: 'FileHandle.read, 16 at a time',
       than: copy,
-      call: async () => {
-        const count = Math.ceil(some / 4);
-        const buffers = Array.from({ length: 16 }, () => Buffer.alloc(BYTES));
-        let at = 0;
-        const begin = performance.now();
-        await Promise.all(
-          buffers.map(async (buffer) => {
-            while (at < count) {
-              await handle.read(buffer, 0, BYTES, numbers[at++] * BYTES);
-              kept += buffer[BYTES - 1];
-            }
-          }),
-        );
-        return ((performance.now() - begin) * 1e6) / count;
-      },
+      call: () =>
+        nanosecondsOf(Math.ceil(some / 4), async (count) => {
+          let at = 0;
+          await Promise.all(
+            buffers.map(async (buffer) => {
+              while (at < count) {
+                await handle.read(buffer, 0, BYTES, numbers[at++] * BYTES);
+                kept += buffer[BYTES - 1];
+              }
+            }),
+          );
+        }),
     },
     { name: 'better-sqlite3', than: copy, ...reading(some, (n) => select.get(n)[BYTES - 1]) },
     { name: 'lmdb', than: copy, ...reading(some, (n) => lmdb.getBinaryFast(n)[BYTES - 1]) },
