@@ -1,8 +1,19 @@
 // Adds up the JSON reports in out/reports and prints one line: N passed, N failed, N skipped.
-//   --each    a line for each run first
+//   --each    a line for each run first, after what failed in it: a log may be kept from its end only
 //   --failed  the whole failed: if no test did, what failed counts as one
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
+
+// Of vitest's reports `message` is why a file could not be loaded.
+function failures(report) {
+  return (report.testResults ?? []).flatMap(({ name, status, message, assertionResults }) => {
+    const failed = assertionResults.filter((a) => a.status === 'failed');
+    if (status === 'failed' && failed.length === 0) return [firstLines(name, message ?? '')];
+    return failed.map((a) => firstLines(a.fullName ?? a.title, a.failureMessages.join('\n')));
+  });
+}
+
+const firstLines = (title, text) => [title, ...text.split('\n').slice(0, 8)].join('\n    ');
 
 const folder = resolve(import.meta.dirname, '../out/reports');
 const sum = { passed: 0, failed: 0, skipped: 0 };
@@ -17,6 +28,7 @@ for (const file of existsSync(folder) ? readdirSync(folder).sort() : []) {
   sum.failed += r.numFailedTests + broken;
   sum.skipped += skipped;
   if (process.argv.includes('--each')) {
+    for (const failure of failures(r)) console.log(`  FAILED ${failure}`);
     console.log(
       `  ${file.replace('.json', '')}: ${r.numPassedTests} passed, ${r.numFailedTests + broken} failed, ${skipped} skipped`,
     );

@@ -104,7 +104,8 @@ extern "C" void case_owners() {
   const long ends = totals.settled.load() + totals.cancelled.load() + totals.forgotten.load();
   CHECK(totals.started.load() == ends, "%ld waits, %ld ends", totals.started.load(), ends);
   until("regions that are not released", [&] { return memmap::g_stats.regions.load() == regions; });
-  CHECK(totals.closed.load() > 0, "no wait was ended by an unmap");
+  // Of a few there may be none that had a wait.
+  CHECK(totals.closed.load() > 0 || retired.load() < 20, "no wait was ended by an unmap");
   attack_figure("owners.waits", totals.started.load());
   attack_figure("owners.settled", totals.settled.load());
   attack_figure("owners.cancelled", totals.cancelled.load());
