@@ -31,7 +31,8 @@ import * as validate from './validate.js';
  */
 export function map(file: File, options?: MapOptions): Mapping {
   const target = fileArgument(file);
-  return new Mapping(constructorKey, native.mapFile(target, ...mapArguments(options)));
+  const given = mapArguments(options);
+  return new Mapping(constructorKey, (owner) => native.mapFile(owner, target, ...given));
 }
 
 /**
@@ -48,6 +49,6 @@ export function anonymous(length: number, options?: AnonymousOptions): Mapping {
   validate.integer('length', length, 1);
   const given = validate.options(options);
   const shared = given.shared === undefined || validate.boolean('options.shared', given.shared);
-  const handle = native.mapAnonymous(length, memoryFlags(given) | (shared ? SHARED : 0));
-  return new Mapping(constructorKey, handle);
+  const flags = memoryFlags(given) | (shared ? SHARED : 0);
+  return new Mapping(constructorKey, (owner) => native.mapAnonymous(owner, length, flags));
 }

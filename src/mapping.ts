@@ -46,9 +46,9 @@ export class Mapping implements Disposable, AsyncDisposable {
   }
 
   /** @internal */
-  constructor(key: symbol, handle: Handle) {
+  constructor(key: symbol, make: (owner: object) => Handle) {
     if (key !== internal) throw invalidType('mapping', 'made by map() or anonymous()', key);
-    this.#handle = handle;
+    this.#handle = make(this);
   }
 
   /** Bytes. */
@@ -181,7 +181,7 @@ export class Mapping implements Disposable, AsyncDisposable {
     if (!(shared instanceof SharedArrayBuffer)) {
       throw invalidType('shared', 'a SharedArrayBuffer of a mapping', shared);
     }
-    const mapping = new Mapping(internal, native.mappingBehind(asView(shared)));
+    const mapping = new Mapping(internal, (owner) => native.mappingBehind(owner, asView(shared)));
     mapping.#shared = true;
     return mapping;
   }
@@ -215,9 +215,9 @@ export class Mapping implements Disposable, AsyncDisposable {
   ): Promise<void> {
     const whole = where === undefined && length === undefined;
     const ranges = whole ? undefined : validate.ranges(this.#total(), where, length);
-    const job = withFaults(this, () => native.prepareFlush(this.#handle, ranges));
-    const run = (): Promise<void> => native.runFlush(job);
-    const done = this.#flushed.then(run);
+    const job = {};
+    withFaults(this, () => native.prepareFlush(job, this.#handle, ranges));
+    const done = this.#flushed.then(() => native.runFlush(job));
     this.#flushed = done.catch(() => {});
     await done;
   }

@@ -122,7 +122,7 @@ export class Mutex {
     if (!(memory instanceof Mapping)) throw invalidType('memory', 'a Mapping', memory);
     validate.integer('byteOffset', byteOffset);
     this.#memory = memory;
-    this.#handle = native.openMutex(handleOf(memory), byteOffset);
+    this.#handle = native.openMutex(this, handleOf(memory), byteOffset);
     this.#key = native.mutexKey(this.#handle);
   }
 

@@ -7,18 +7,13 @@ import { loadError } from './load-error.js';
 import { threads } from './threads.js';
 
 declare const brand: unique symbol;
-/** A mapping in the add-on. Let go of, it is unmapped when nothing else needs it. */
-export interface Handle {
-  readonly [brand]: 'mapping';
-}
-/** A flush that has been asked for and not run. */
-interface FlushJob {
-  readonly [brand]: 'flush';
-}
-/** One lock, as one thread sees it. */
-export interface MutexHandle {
-  readonly [brand]: 'mutex';
-}
+/**
+ * A mapping in the add-on, by its number. It lives as long as its owner, an object that was given when it was made: let
+ * go of, it is unmapped when nothing else needs it. The number is used by its owner alone, which thereby is alive.
+ */
+export type Handle = number & { readonly [brand]: 'mapping' };
+/** One lock, as one thread sees it, by its number. It has an owner, too. */
+export type MutexHandle = number & { readonly [brand]: 'mutex' };
 
 /** Bytes of memory that a mapping takes, as /proc/self/smaps counts them. */
 export interface Usage {
@@ -45,17 +40,18 @@ export interface Native {
     maxBuffer: number,
   ): void;
   mapFile(
+    owner: object,
     file: string | Uint8Array | number,
     options: number,
     offset: number,
     length: number,
     reserve: number,
   ): Handle;
-  mapAnonymous(length: number, options: number): Handle;
+  mapAnonymous(owner: object, length: number, options: number): Handle;
   bufferOf(handle: Handle, byteOffset: number, byteLength: number): ArrayBuffer;
   sharedBufferOf(handle: Handle): SharedArrayBuffer;
   /** Takes a view: Node-API does not see a SharedArrayBuffer itself. */
-  mappingBehind(view: Uint8Array): Handle;
+  mappingBehind(owner: object, view: Uint8Array): Handle;
   accessOf(handle: Handle): number;
   offsetOf(handle: Handle): number;
   lengthOf(handle: Handle): number;
@@ -64,8 +60,9 @@ export interface Native {
   faultsOf(target: Handle | object): Fault[];
   unmap(handle: Handle): void;
   /** Without ranges: all of it, and all windows that slides left behind. */
-  prepareFlush(handle: Handle, ranges?: number[]): FlushJob;
-  runFlush(job: FlushJob): Promise<void>;
+  prepareFlush(job: object, handle: Handle, ranges?: number[]): void;
+  /** Of an object that prepareFlush() was given, once. */
+  runFlush(job: object): Promise<void>;
   flushSync(handle: Handle, offset?: number, length?: number): void;
   resize(handle: Handle, length: number): void;
   slide(handle: Handle, offset: number): number;
@@ -79,9 +76,15 @@ export interface Native {
   residency(target: Handle | object, offset?: number, length?: number): Uint8Array;
   prefetch(handle: Handle, offset: number, length: number): Promise<void>;
   usage(handle: Handle): Usage;
-  createMemory(name: string, length: number): Handle;
-  createNamed(name: string, length: number, mode: number, exclusive: boolean): Handle;
-  openNamed(name: string, writable: boolean): Handle;
+  createMemory(owner: object, name: string, length: number): Handle;
+  createNamed(
+    owner: object,
+    name: string,
+    length: number,
+    mode: number,
+    exclusive: boolean,
+  ): Handle;
+  openNamed(owner: object, name: string, writable: boolean): Handle;
   memfdCreate(name: string, flags: number): number;
   shmOpen(name: string, oflag: number, mode: number): number;
   shmUnlink(name: string): void;
@@ -103,7 +106,7 @@ export interface Native {
   refWaits(on: boolean): void;
   /** Whether there is futex_waitv(2) here. */
   hasWaitv(): boolean;
-  openMutex(handle: Handle, byteOffset: number): MutexHandle;
+  openMutex(owner: object, handle: Handle, byteOffset: number): MutexHandle;
   /** The same for each Mutex on the same bytes. */
   mutexKey(mutex: MutexHandle): string;
   /** Returns a `Locked`. */

@@ -156,7 +156,8 @@ function open(name: string, access: number): SharedMemory {
         : `Descriptor ${segment.fd} is not the memory that the parent shared as '${name}'`,
     );
   }
-  return new SharedMemory(constructorKey, native.mapFile(segment.fd, access, 0, 0, 0), name);
+  const make = (owner: object) => native.mapFile(owner, segment.fd, access, 0, 0, 0);
+  return new SharedMemory(constructorKey, make, name);
 }
 
 /**

@@ -40,8 +40,8 @@ export class SharedMemory extends Mapping {
   readonly #name: string | undefined;
 
   /** @internal */
-  constructor(key: symbol, handle: Handle, name: string | undefined) {
-    super(key, handle);
+  constructor(key: symbol, make: (owner: object) => Handle, name: string | undefined) {
+    super(key, make);
     this.#name = name;
   }
 
@@ -71,7 +71,8 @@ export class SharedMemory extends Mapping {
     validate.integer('length', length, 1);
     const { name } = validate.options(options);
     if (name !== undefined) validate.string('options.name', name);
-    return new SharedMemory(constructorKey, native.createMemory(name ?? 'memmap', length), name);
+    const make = (owner: object) => native.createMemory(owner, name ?? 'memmap', length);
+    return new SharedMemory(constructorKey, make, name);
   }
 
   /**
@@ -102,12 +103,13 @@ export class SharedMemory extends Mapping {
         `The memory behind descriptor ${fd} is not sealed against shrinking and growing: pass "trusted" if nobody will cut it`,
       );
     }
-    const handle = native.mapFile(fd, mode, 0, 0, 0);
+    const make = (owner: object) => native.mapFile(owner, fd, mode, 0, 0, 0);
+    const memory = new SharedMemory(constructorKey, make, undefined);
     if (size === 0) {
-      native.unmap(handle);
+      memory.unmap();
       throw outOfRange('fd', 'of memory that has bytes', fd);
     }
-    return new SharedMemory(constructorKey, handle, undefined);
+    return memory;
   }
 
   /**
@@ -137,8 +139,8 @@ export class SharedMemory extends Mapping {
     const given = validate.options(options);
     const mode = validate.optionalInteger('options.mode', given.mode, 0, 0o7777) ?? 0o600;
     const exclusive = validate.boolean('options.exclusive', given.exclusive);
-    const handle = native.createNamed(file, length, mode, exclusive);
-    return new SharedMemory(constructorKey, handle, name);
+    const make = (owner: object) => native.createNamed(owner, file, length, mode, exclusive);
+    return new SharedMemory(constructorKey, make, name);
   }
 
   /**
@@ -153,7 +155,8 @@ export class SharedMemory extends Mapping {
   static open(name: string, options?: { access?: 'read' | 'write' }): SharedMemory {
     const file = segmentName(name);
     const mode = accessNumber(validate.options(options).access);
-    return new SharedMemory(constructorKey, native.openNamed(file, mode === 1), name);
+    const make = (owner: object) => native.openNamed(owner, file, mode === 1);
+    return new SharedMemory(constructorKey, make, name);
   }
 
   /**

@@ -31,20 +31,20 @@ bool read_ranges(napi_env env, napi_value value, const Mapping& mapping,
 
 }  // namespace
 
-// (handle, ranges or undefined) -> job. Takes hold of the file and of the range in it, so that nothing which happens
+// (job, handle, ranges or undefined): a new object becomes the job. Takes hold of the file and of the range in it, so that nothing which happens
 // to the mapping before the job runs changes what it writes.
 napi_value prepare_flush(napi_env env, napi_callback_info info) {
-  Arguments<2> arg(env, info);
-  auto* mapping = arg.ok ? mapping_of(env, arg[0]) : nullptr;
+  Arguments<3> arg(env, info);
+  auto* mapping = arg.ok ? mapping_of(env, arg[1]) : nullptr;
   if (mapping == nullptr) return nullptr;
   std::vector<FileRange> ranges;
-  const bool whole = type_of(env, arg[1]) == napi_undefined;
-  if (!whole && !read_ranges(env, arg[1], *mapping, &ranges)) {
-    return raise_argument(env, "prepareFlush(handle, ranges)");
+  const bool whole = type_of(env, arg[2]) == napi_undefined;
+  if (!whole && !read_ranges(env, arg[2], *mapping, &ranges)) {
+    return raise_argument(env, "prepareFlush(job, handle, ranges)");
   }
   auto job = mapping->flush(ranges, whole);
   if (!job.ok()) return raise(env, job.failure());
-  return wrap(env, kFlushHandle, std::move(job.value()));
+  return wrap(env, arg[0], kFlushHandle, std::move(job.value()));
 }
 
 // (job) -> Promise

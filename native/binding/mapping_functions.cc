@@ -33,54 +33,55 @@ bool read_options(napi_env env, napi_value packed, MapOptions* options, uint64_t
 
 }  // namespace
 
-napi_value make_handle(napi_env env, std::shared_ptr<Mapping> mapping, bool borrowed) {
+napi_value make_handle(napi_env env, napi_value owner, std::shared_ptr<Mapping> mapping,
+                       bool borrowed) {
   const auto region = mapping->region();
   if (region != nullptr && !borrowed) region->set_owner(EnvState::of(env));
   MappingHandle handle;
   handle.access = mapping->access();
   handle.mapping = std::move(mapping);
   if (borrowed) handle.borrower = EnvState::of(env)->next_borrower++;
-  return wrap(env, kMappingHandle, std::move(handle));
+  return wrap(env, owner, kMappingHandle, std::move(handle));
 }
 
-// (file: string | Buffer | fd, options, offset, length, reserve) -> handle
+// (owner, file: string | Buffer | fd, options, offset, length, reserve) -> handle
 napi_value map_file(napi_env env, napi_callback_info info) {
-  Arguments<5> arg(env, info);
+  Arguments<6> arg(env, info);
   MapOptions options;
   uint64_t bits = 0;
-  if (!arg.ok || !read_options(env, arg[1], &options, &bits) ||
-      !to_size(env, arg[2], kMaxBytes, &options.offset) ||
-      !to_size(env, arg[3], kMaxBytes, &options.length) ||
-      !to_size(env, arg[4], kMaxBytes, &options.reserve)) {
-    return raise_argument(env, "mapFile(file, options, offset, length, reserve)");
+  if (!arg.ok || !read_options(env, arg[2], &options, &bits) ||
+      !to_size(env, arg[3], kMaxBytes, &options.offset) ||
+      !to_size(env, arg[4], kMaxBytes, &options.length) ||
+      !to_size(env, arg[5], kMaxBytes, &options.reserve)) {
+    return raise_argument(env, "mapFile(owner, file, options, offset, length, reserve)");
   }
   int fd = -1;
   std::string path;
-  if (to_int(env, arg[0], &fd)) {
+  if (to_int(env, arg[1], &fd)) {
     auto file = File::reopen(fd, options.access == Access::kWrite);
     if (!file.ok()) return raise(env, file.failure());
     auto mapping = Mapping::map(file.value(), options);
     if (!mapping.ok()) return raise(env, mapping.failure());
-    return make_handle(env, std::move(mapping.value()));
+    return make_handle(env, arg[0], std::move(mapping.value()));
   }
-  if (!to_path(env, arg[0], &path)) return raise_argument(env, "file: a path or a descriptor");
+  if (!to_path(env, arg[1], &path)) return raise_argument(env, "file: a path or a descriptor");
   auto mapping = Mapping::map_path(path.c_str(), (bits & kCreate) != 0, options);
   if (!mapping.ok()) return raise(env, mapping.failure(), &path);
-  return make_handle(env, std::move(mapping.value()));
+  return make_handle(env, arg[0], std::move(mapping.value()));
 }
 
-// (length, options) -> handle
+// (owner, length, options) -> handle
 napi_value map_anonymous(napi_env env, napi_callback_info info) {
-  Arguments<2> arg(env, info);
+  Arguments<3> arg(env, info);
   MapOptions options;
   uint64_t bits = 0;
-  if (!arg.ok || !to_size(env, arg[0], kMaxBytes, &options.length) || options.length == 0 ||
-      !read_options(env, arg[1], &options, &bits)) {
-    return raise_argument(env, "mapAnonymous(length, options)");
+  if (!arg.ok || !to_size(env, arg[1], kMaxBytes, &options.length) || options.length == 0 ||
+      !read_options(env, arg[2], &options, &bits)) {
+    return raise_argument(env, "mapAnonymous(owner, length, options)");
   }
   auto mapping = Mapping::anonymous(options, (bits & kShared) != 0);
   if (!mapping.ok()) return raise(env, mapping.failure());
-  return make_handle(env, std::move(mapping.value()));
+  return make_handle(env, arg[0], std::move(mapping.value()));
 }
 
 // (handle, byteOffset, byteLength) -> a new ArrayBuffer
@@ -107,14 +108,14 @@ napi_value shared_buffer_of(napi_env env, napi_callback_info info) {
   return mapping == nullptr ? nullptr : expose_shared(env, mapping->shared_from_this());
 }
 
-// (a view of a SharedArrayBuffer) -> a handle of the mapping behind it
+// (owner, a view of a SharedArrayBuffer) -> a handle of the mapping behind it
 napi_value mapping_behind(napi_env env, napi_callback_info info) {
-  Arguments<1> arg(env, info);
-  const Span span = arg.ok ? span_of(env, arg[0]) : Span{};
+  Arguments<2> arg(env, info);
+  const Span span = arg.ok ? span_of(env, arg[1]) : Span{};
   auto mapping = span.region == nullptr ? nullptr : span.region->mapping.lock();
   if (mapping == nullptr) return raise_argument(env, "shared: not the sharedBuffer of a mapping");
   if (mapping->closed()) return raise(env, Failure::of(Reason::kClosed));
-  return make_handle(env, std::move(mapping), true);
+  return make_handle(env, arg[0], std::move(mapping), true);
 }
 
 // (handle) -> offset in bytes

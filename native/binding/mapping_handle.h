@@ -88,7 +88,8 @@ inline MappedRange range_of(napi_env env, const Mapping& mapping, napi_value off
   return range;
 }
 
-// A new handle; of a mapping made in this environment unless it is borrowed.
-napi_value make_handle(napi_env env, std::shared_ptr<Mapping> mapping, bool borrowed = false);
+// The number of a new handle; of a mapping made in this environment unless it is borrowed.
+napi_value make_handle(napi_env env, napi_value owner, std::shared_ptr<Mapping> mapping,
+                       bool borrowed = false);
 
 }  // namespace memmap::binding

@@ -6,12 +6,12 @@ namespace memmap::binding {
 
 namespace {
 
-napi_value make_mapping(napi_env env, Result<std::shared_ptr<File>> file, const MapOptions& options,
-                        const std::string* path) {
+napi_value make_mapping(napi_env env, napi_value owner, Result<std::shared_ptr<File>> file,
+                        const MapOptions& options, const std::string* path) {
   if (!file.ok()) return raise(env, file.failure(), path);
   auto mapping = Mapping::map(file.value(), options);
   if (!mapping.ok()) return raise(env, mapping.failure(), path);
-  return make_handle(env, std::move(mapping.value()));
+  return make_handle(env, owner, std::move(mapping.value()));
 }
 
 napi_value make_descriptor(napi_env env, Result<int> fd) {
@@ -20,52 +20,52 @@ napi_value make_descriptor(napi_env env, Result<int> fd) {
 
 }  // namespace
 
-// (name, length) -> handle of a mapping of new, sealed memory
+// (owner, name, length) -> handle of a mapping of new, sealed memory
 napi_value create_memory(napi_env env, napi_callback_info info) {
-  Arguments<2> arg(env, info);
+  Arguments<3> arg(env, info);
   std::string name;
   uint64_t length = 0;
-  if (!arg.ok || !to_path(env, arg[0], &name) || !to_size(env, arg[1], kMaxBytes, &length) ||
+  if (!arg.ok || !to_path(env, arg[1], &name) || !to_size(env, arg[2], kMaxBytes, &length) ||
       length == 0) {
-    return raise_argument(env, "createMemory(name, length)");
+    return raise_argument(env, "createMemory(owner, name, length)");
   }
   MapOptions options;
   options.access = Access::kWrite;
-  return make_mapping(env, make_sealed_memory(name.c_str(), length), options, nullptr);
+  return make_mapping(env, arg[0], make_sealed_memory(name.c_str(), length), options, nullptr);
 }
 
-// (name, length, mode, exclusive) -> handle of a mapping of named memory
+// (owner, name, length, mode, exclusive) -> handle of a mapping of named memory
 napi_value create_named(napi_env env, napi_callback_info info) {
-  Arguments<4> arg(env, info);
+  Arguments<5> arg(env, info);
   NamedRequest request;
   uint64_t mode = 0;
-  if (!arg.ok || !to_path(env, arg[0], &request.name) ||
-      !to_size(env, arg[1], kMaxBytes, &request.length) || request.length == 0 ||
-      !to_size(env, arg[2], 07777, &mode) || arg[3] == nullptr ||
-      napi_get_value_bool(env, arg[3], &request.exclusive) != napi_ok) {
-    return raise_argument(env, "createNamed(name, length, mode, exclusive)");
+  if (!arg.ok || !to_path(env, arg[1], &request.name) ||
+      !to_size(env, arg[2], kMaxBytes, &request.length) || request.length == 0 ||
+      !to_size(env, arg[3], 07777, &mode) || arg[4] == nullptr ||
+      napi_get_value_bool(env, arg[4], &request.exclusive) != napi_ok) {
+    return raise_argument(env, "createNamed(owner, name, length, mode, exclusive)");
   }
   request.mode = static_cast<unsigned>(mode);
   const std::string path = path_of(request.name);
   MapOptions options;
   options.access = Access::kWrite;
   options.length = request.length;
-  return make_mapping(env, make_named(request), options, &path);
+  return make_mapping(env, arg[0], make_named(request), options, &path);
 }
 
-// (name, writable) -> handle of a mapping of all of it
+// (owner, name, writable) -> handle of a mapping of all of it
 napi_value open_named_memory(napi_env env, napi_callback_info info) {
-  Arguments<2> arg(env, info);
+  Arguments<3> arg(env, info);
   std::string name;
   bool writable = false;
-  if (!arg.ok || !to_path(env, arg[0], &name) || arg[1] == nullptr ||
-      napi_get_value_bool(env, arg[1], &writable) != napi_ok) {
-    return raise_argument(env, "openNamed(name, writable)");
+  if (!arg.ok || !to_path(env, arg[1], &name) || arg[2] == nullptr ||
+      napi_get_value_bool(env, arg[2], &writable) != napi_ok) {
+    return raise_argument(env, "openNamed(owner, name, writable)");
   }
   const std::string path = path_of(name);
   MapOptions options;
   options.access = writable ? Access::kWrite : Access::kRead;
-  return make_mapping(env, open_named(name, writable), options, &path);
+  return make_mapping(env, arg[0], open_named(name, writable), options, &path);
 }
 
 // (name, flags) -> fd

@@ -29,11 +29,11 @@ bool to_deadline(napi_env env, napi_value value, int64_t* deadline) {
 
 }  // namespace
 
-// (handle, byteOffset)
+// (owner, handle, byteOffset) -> mutex
 napi_value open_mutex(napi_env env, napi_callback_info info) {
-  Arguments<2> arg(env, info);
+  Arguments<3> arg(env, info);
   EnvState* state = EnvState::of(env);
-  auto* mapping = arg.ok && state != nullptr ? mapping_of(env, arg[0]) : nullptr;
+  auto* mapping = arg.ok && state != nullptr ? mapping_of(env, arg[1]) : nullptr;
   if (mapping == nullptr) return nullptr;
   if (mapping->closed()) return raise(env, Failure::of(Reason::kClosed));
   if (mapping->access() == Access::kCopy)
@@ -43,15 +43,15 @@ napi_value open_mutex(napi_env env, napi_callback_info info) {
   }
   uint64_t offset = 0;
   const uint64_t length = mapping->length();
-  if (length < MEMMAP_MUTEX_BYTES || !to_size(env, arg[1], length - MEMMAP_MUTEX_BYTES, &offset) ||
+  if (length < MEMMAP_MUTEX_BYTES || !to_size(env, arg[2], length - MEMMAP_MUTEX_BYTES, &offset) ||
       (mapping->offset() + offset) % sizeof(uint32_t) != 0) {
     return raise(env, Failure::of(Reason::kOutOfRange,
                                   "a Mutex lies within the mapping, at a multiple of 4 bytes"));
   }
   auto mutex = state->participants.open(mapping->shared_from_this(), offset,
-                                        handle_of(env, arg[0])->borrower);
+                                        handle_of(env, arg[1])->borrower);
   if (!mutex.ok()) return raise(env, mutex.failure());
-  return wrap(env, kMutexHandle, mutex.value());
+  return wrap(env, arg[0], kMutexHandle, mutex.value());
 }
 
 napi_value mutex_key(napi_env env, napi_callback_info info) {

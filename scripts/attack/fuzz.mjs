@@ -184,10 +184,13 @@ async function attackExports() {
     regions: sum(reports, ({ left }) => left.regions),
     descriptors: sum(reports, ({ left }) => left.descriptors),
   };
+  const leaving = results
+    .filter(({ report }) => report && report.left.regions + report.left.descriptors > 0)
+    .map(({ seed }) => `--garbage=${seed}`);
   attack.claim(
     'garbage leaves nothing behind',
     regions + descriptors === 0,
-    `${regions}, ${descriptors}`,
+    `${regions}, ${descriptors}: ${leaving}`,
   );
 }
 

@@ -14,7 +14,7 @@ import { setImmediate as turn } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { isMainThread, parentPort, Worker, workerData } from 'node:worker_threads';
 import fc from 'fast-check';
-import { expectedOf, naming, opening, waiting } from '../support/exports.js';
+import { expectedOf, mapping, naming, opening, owning, waiting } from '../support/exports.js';
 import {
   type Argument,
   buffer,
@@ -105,8 +105,11 @@ const round = fc.tuple(
 );
 
 const KEPT = 24;
-/** The handles that the mutexes are of. */
+const locking = ['mutexTry', 'mutexLock'];
+/** The owners of the mappings that the mutexes are of. */
 const owners = new WeakMap<object, unknown>();
+/** The owners of mappings and mutexes, by their numbers. */
+const byNumber = new Map<unknown, WeakRef<object>>();
 /** Lets go of its lock, if it has it, for which it would live on with its mapping. */
 function release(mutex: object): void {
   try {
@@ -126,10 +129,6 @@ function keep<T>(list: T[], item: T): T | undefined {
   list.push(item);
   return list.length > KEPT ? list.shift() : undefined;
 }
-const making = [
-  ...['mapFile', 'mapAnonymous', 'mappingBehind'],
-  ...['createMemory', 'createNamed', 'openNamed'],
-];
 
 function sort(
   world: World,
@@ -138,22 +137,26 @@ function sort(
   result: unknown,
   promises: Promise<unknown>[],
 ): void {
+  const owner = made[0] as object;
   if (result instanceof ArrayBuffer) keep(world.buffers, result);
   else if (result instanceof SharedArrayBuffer) keep(world.shared, result);
   else if (result instanceof Promise) promises.push(result);
-  else if (name === 'prepareFlush') keep(world.jobs, result as object);
+  else if (name === 'prepareFlush') keep(world.jobs, owner);
   else if (name === 'startWait' || name === 'mutexStartWait') keep(world.waits, result as number);
   else if (name === 'openMutex') {
-    owners.set(result as object, made[0]);
-    const gone = keep(world.mutexes, result as object);
+    owners.set(owner, byNumber.get(made[1])?.deref() ?? made[1]);
+    byNumber.set(result, new WeakRef(owner));
+    const gone = keep(world.mutexes, owner);
     if (gone !== undefined) release(gone);
   } else if (name === 'descriptorOf' && typeof result === 'number')
     keep(world.descriptors, result as number);
   else if (opening.includes(name)) {
     const closed = keep(world.owned, result as number);
     if (closed !== undefined) closeSync(closed);
-  } else if (making.includes(name)) {
-    keep(world.handles, result as object);
+  } else if (mapping.includes(name)) {
+    keep(world.handles, owner);
+    keep(world.numbers, result as number);
+    byNumber.set(result, new WeakRef(owner));
   }
 }
 
@@ -179,19 +182,26 @@ async function run(
     for (const { name, how, self, args } of some) {
       digest.update(JSON.stringify([name, how, self.name, args.map((arg) => arg.name)]));
       const made = args.map((arg) => arg.make(world));
-      if (naming.includes(name)) made[0] = ownName(made[0]);
+      const named = naming[name];
+      if (named !== undefined) made[named] = ownName(made[named]);
+      // Never collected, and what belongs to it neither.
+      const immortal = made[0] === globalThis || typeof made[0] === 'function';
+      if (owning.includes(name) && immortal) made[0] = {};
       const span = waiting[name];
       if (span !== undefined && span < made.length) made[span] = few(made[span]);
       count(counts.calls, name);
       try {
         const target = addon[name] as Export;
         const result =
-          how === 'call' || opening.includes(name) // `new` would lose a descriptor
+          how === 'call' || [...opening, ...owning].includes(name) // `new` would lose a number
             ? target(...made)
             : how === 'apply'
               ? Reflect.apply(target, self.make(world), made)
               : Reflect.construct(target, made);
         sort(world, name, made, result, promises);
+        // A number may be that of a mutex that has left the list: nobody would release its lock.
+        const locked = locking.includes(name) ? byNumber.get(made[0])?.deref() : undefined;
+        if (locked !== undefined && !world.mutexes.includes(locked)) release(locked);
         count(counts.returned, name);
       } catch (error) {
         if (!acceptable(error)) throw error;
@@ -235,7 +245,7 @@ function makeWorld(directory: string): World {
     openSync(paths[1] ?? '', 0o10000000), // O_PATH
   ];
   return {
-    ...{ handles: [], jobs: [], mutexes: [], waits: [], buffers: [], shared: [] },
+    ...{ handles: [], numbers: [], jobs: [], mutexes: [], waits: [], buffers: [], shared: [] },
     ...{ fds, descriptors: [], owned: [], paths },
   };
 }
@@ -248,7 +258,9 @@ function end(world: World): void {
   for (const mutex of world.mutexes.splice(0)) release(mutex);
   for (const mapping of world.handles) call('unmap', mapping);
   for (const memory of world.buffers) if (memory.byteLength > 0) call('munmap', memory);
-  world.handles.length = world.buffers.length = world.jobs.length = world.shared.length = 0;
+  // Also the waits: `new` gives an object in place of a number, and it may have become an owner.
+  const { handles, numbers, waits, buffers, jobs, shared } = world;
+  for (const list of [handles, numbers, waits, buffers, jobs, shared]) list.length = 0;
 }
 
 /** Makers of errors: none of them makes one. Each may be called in the middle of anything. */

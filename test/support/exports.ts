@@ -14,6 +14,8 @@ import {
   job,
   mutex,
   oneOf,
+  owner,
+  ownerOfMapping,
   pairs,
   path,
   sharedView,
@@ -50,23 +52,24 @@ export function expectedOf(
 
   return {
     mapFile: [
+      owner,
       fc.oneof(path, fd, anyName),
       options,
       offset,
       fc.oneof(none, size),
       fc.oneof(none, none, size),
     ],
-    mapAnonymous: [size, options],
+    mapAnonymous: [owner, size, options],
     bufferOf: [handle, offset, size],
     sharedBufferOf: [handle],
-    mappingBehind: [sharedView],
+    mappingBehind: [owner, sharedView],
     accessOf: [handle],
     offsetOf: [handle],
     lengthOf: [handle],
     isClosed: [handle],
     faultsOf: [fc.oneof(handle, view, sharedView)],
     unmap: [handle],
-    prepareFlush: [handle, pairs],
+    prepareFlush: [owner, handle, pairs],
     runFlush: [job],
     flushSync: [handle, offset, size],
     resize: [handle, size],
@@ -80,9 +83,9 @@ export function expectedOf(
     residency: [target, offset, size],
     prefetch: [handle, offset, size],
     usage: [handle],
-    createMemory: [anyName, size],
-    createNamed: [anyName, size, integer(0, 0o777), oneOf(true, false)],
-    openNamed: [anyName, oneOf(true, false)],
+    createMemory: [owner, anyName, size],
+    createNamed: [owner, anyName, size, integer(0, 0o777), oneOf(true, false)],
+    openNamed: [owner, anyName, oneOf(true, false)],
     memfdCreate: [anyName, flags([0, 1, 2, 3], [4, 8, 16])],
     shmOpen: [anyName, oflags, integer(0, 0o777)],
     shmUnlink: [anyName],
@@ -98,7 +101,7 @@ export function expectedOf(
     cancelWait: [waitId],
     refWaits: [oneOf(true, false)],
     hasWaitv: [],
-    openMutex: [handle, fc.oneof(oneOf(0, 8, 16), offset)],
+    openMutex: [owner, ownerOfMapping, fc.oneof(oneOf(0, 8, 16), offset)],
     mutexKey: [mutex],
     mutexTry: [mutex, oneOf(true, false)],
     mutexLock: [mutex, integer(0, 2)],
@@ -126,5 +129,16 @@ export const waiting: Record<string, number> = {
 };
 /** They return a descriptor, which is then ours to close. */
 export const opening = ['memfdCreate', 'shmOpen'];
-/** They take a name of /dev/shm first. */
-export const naming = ['createNamed', 'openNamed', 'shmOpen', 'shmUnlink'];
+/** Which argument is a name of /dev/shm. */
+export const naming: Record<string, number> = {
+  createNamed: 1,
+  openNamed: 1,
+  shmOpen: 0,
+  shmUnlink: 0,
+};
+/** What they make belongs to their first argument: a mapping, or something else. */
+export const mapping = [
+  ...['mapFile', 'mapAnonymous', 'mappingBehind'],
+  ...['createMemory', 'createNamed', 'openNamed'],
+];
+export const owning = [...mapping, 'prepareFlush', 'openMutex'];

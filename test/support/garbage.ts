@@ -6,7 +6,10 @@ import fc from 'fast-check';
 
 /** What earlier calls have returned, to be used by later ones. */
 export interface World {
+  /** The owners of mappings. */
   readonly handles: object[];
+  /** Of handles; some are used again by now, or by nobody. */
+  readonly numbers: number[];
   readonly jobs: object[];
   readonly mutexes: object[];
   /** Of waits that have begun; most are over. */
@@ -164,7 +167,10 @@ const place = fc.nat({ max: 1000 });
 const thing = (kind: keyof World): fc.Arbitrary<Argument> =>
   place.map((index) => fixed(`${kind} ${index}`, (world) => choose<unknown>(world[kind], index)));
 
-export const handle = thing('handles');
+/** A new owner. */
+export const owner = fc.constant(fixed('an owner', () => ({})));
+export const ownerOfMapping = thing('handles');
+export const handle = fc.oneof(ownerOfMapping, thing('numbers'));
 export const job = thing('jobs');
 export const mutex = thing('mutexes');
 export const waitId = thing('waits');
