@@ -4,11 +4,15 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 
-// Of vitest's reports `message` is why a file could not be loaded.
+// A file that could not even be loaded has no test in it, but it is a failure.
+const unloaded = ({ status, assertionResults }) =>
+  status === 'failed' && assertionResults.every((a) => a.status !== 'failed');
+
+// `message`: vitest's, of why a file could not be loaded.
 function failures(report) {
-  return (report.testResults ?? []).flatMap(({ name, status, message, assertionResults }) => {
-    const failed = assertionResults.filter((a) => a.status === 'failed');
-    if (status === 'failed' && failed.length === 0) return [firstLines(name, message ?? '')];
+  return (report.testResults ?? []).flatMap((file) => {
+    if (unloaded(file)) return [firstLines(file.name, file.message ?? '')];
+    const failed = file.assertionResults.filter((a) => a.status === 'failed');
     return failed.map((a) => firstLines(a.fullName ?? a.title, a.failureMessages.join('\n')));
   });
 }
@@ -20,10 +24,7 @@ const sum = { passed: 0, failed: 0, skipped: 0 };
 for (const file of existsSync(folder) ? readdirSync(folder).sort() : []) {
   const r = JSON.parse(readFileSync(join(folder, file), 'utf8'));
   const skipped = (r.numPendingTests ?? 0) + (r.numTodoTests ?? 0);
-  // A file that could not even be loaded has no test in it, but it is a failure.
-  const broken = (r.testResults ?? []).filter(
-    (t) => t.status === 'failed' && t.assertionResults.every((a) => a.status !== 'failed'),
-  ).length;
+  const broken = (r.testResults ?? []).filter(unloaded).length;
   sum.passed += r.numPassedTests;
   sum.failed += r.numFailedTests + broken;
   sum.skipped += skipped;

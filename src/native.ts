@@ -9,7 +9,7 @@ import { threads } from './threads.js';
 declare const brand: unique symbol;
 /**
  * A mapping in the add-on, by its number. It lives as long as its owner, an object that was given when it was made: let
- * go of, it is unmapped when nothing else needs it. The number is used by its owner alone, which thereby is alive.
+ * go of, it is unmapped when nothing else needs it. Whoever uses the number has the owner, too.
  */
 export type Handle = number & { readonly [brand]: 'mapping' };
 /** One lock, as one thread sees it, by its number. It has an owner, too. */

@@ -31,8 +31,8 @@ bool read_ranges(napi_env env, napi_value value, const Mapping& mapping,
 
 }  // namespace
 
-// (job, handle, ranges or undefined): a new object becomes the job. Takes hold of the file and of the range in it, so that nothing which happens
-// to the mapping before the job runs changes what it writes.
+// (job, handle, ranges or undefined): a new object becomes the job. Takes hold of the file and of the range in it, so
+// that nothing which happens to the mapping before the job runs changes what it writes.
 napi_value prepare_flush(napi_env env, napi_callback_info info) {
   Arguments<3> arg(env, info);
   auto* mapping = arg.ok ? mapping_of(env, arg[1]) : nullptr;

@@ -1,6 +1,6 @@
 // Native objects behind JavaScript ones, their owners: they live until the owner is collected. In calls the number of
-// the slot stands for it, since to look up what an object wraps takes as long as a system call; the owner itself does
-// as well, where it is to be seen that it lives. What it wraps is the number too: that of another add-on's object is a
+// the slot stands for it, since to look up what an object wraps is a third of a small call; the owner itself does as
+// well, where it is to be seen that it lives. What it wraps is the number too: that of another add-on's object is a
 // pointer, which must not be followed. Only a slot that this environment has given out is used, as what it was given
 // out for. (An External is as fast. Its memory is lost in Node 20 when a worker ends, and Bun does not tell of it then.)
 #pragma once
